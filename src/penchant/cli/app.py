@@ -1,0 +1,300 @@
+"""The commands. Each parses, calls the study, and shows."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from penchant.cli.progress import ProgressBars
+from penchant.core.errors import BadConfiguration, Interrupted
+
+
+class Commands(TyperGroup):
+    """The commands; Ctrl-C in any of them is told as what it is."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; what was stored is safe. Give the same command again to go on") from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(stderr=True, soft_wrap=True)
+out = Console(soft_wrap=True)
+
+StudyPath = Annotated[Path, typer.Argument(help="The folder of the study.", metavar="STUDY", show_default=False)]
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A folder of images, an idx / .npy / .npz file, or 'pictures' for the embedded set.",
+        metavar="FOLDER",
+        show_default=False,
+    ),
+]
+StudyOption = Annotated[Path, typer.Option("--study", help="Where the study is kept.", metavar="DIR")]
+Size = Annotated[int, typer.Option("--size", help="Side of the square images: 28, 32, 48, 64 or 128.", metavar="PX")]
+Grey = Annotated[bool, typer.Option("--grey", help="Grey images instead of colour.")]
+Fit = Annotated[str, typer.Option("--fit", help="How to make images square: crop or pad.")]
+VoterOption = Annotated[
+    str,
+    typer.Option(
+        "--voter", help="human, a simulated taste (warm, calm, …), or package.module:function.", metavar="VOTER"
+    ),
+]
+VotesOption = Annotated[int, typer.Option("--votes", help="How many votes.", metavar="N", min=1)]
+TrainSeconds = Annotated[float, typer.Option("--train-seconds", help="How long the generator trains.", metavar="S")]
+LikeBestOf = Annotated[
+    float, typer.Option("--like-best-of", help="Strength: as if the best of N images were kept.", metavar="N")
+]
+Seed = Annotated[int, typer.Option("--seed", help="The root of all randomness.", metavar="K")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", metavar="FILE")]
+Strategy = Annotated[
+    str,
+    typer.Option(
+        "--strategy",
+        help="Which pairs are asked: bald (know a taste), favourites (find the best), …; docs/choosing.md.",
+    ),
+]
+Aligner = Annotated[str, typer.Option("--aligner", help="How the generator is bent: latent_tilt or best_of_n.")]
+VersionName = Annotated[str, typer.Option("--version", help="base, latest, or a number.", metavar="base|latest|N")]
+
+
+@app.callback()
+def start(ctx: typer.Context) -> None:
+    """Learn a taste in images from as few votes as possible and bend a generator to it."""
+    if ctx.invoked_subcommand != "train" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise BadConfiguration(
+            "only `penchant train` runs as several processes; start the other commands without a launcher"
+        )
+
+
+@app.command()
+def demo(
+    study: StudyOption = Path("penchant-demo"),
+    voter: VoterOption = "warm",
+    votes: VotesOption = 60,
+    train_seconds: TrainSeconds = 90,
+    like_best_of: LikeBestOf = 6,
+    seed: Seed = 0,
+) -> None:
+    """Walk the whole loop on the embedded picture set with a simulated voter; replaces an earlier demo."""
+    from penchant.cli.steps import check_voter_name, remove_demo, run_all, settings_of
+
+    settings = settings_of("pictures", seed, train_seconds, like_best_of)
+    check_voter_name(voter)
+    remove_demo(study)
+    run_all(console, out, study, settings, voter, votes, study / "summary.json")
+    by_hand = shlex.quote(str(study.with_name("my-study")))
+    out.print(
+        "\n[bold]Vote yourself[/]        penchant run pictures --study "
+        f"{by_hand} --voter human\n[bold]Your own images[/]      penchant run FOLDER --study {by_hand} --voter human"
+    )
+
+
+@app.command()
+def run(
+    source: Source,
+    study: StudyOption = Path("study"),
+    size: Size = 32,
+    voter: VoterOption = "human",
+    votes: VotesOption = 60,
+    train_seconds: TrainSeconds = 90,
+    like_best_of: LikeBestOf = 6,
+    seed: Seed = 0,
+    grey: Grey = False,
+    fit: Fit = "crop",
+    strategy: Strategy = "bald",
+    aligner: Aligner = "latent_tilt",
+    json_file: JsonFile = None,
+) -> None:
+    """Do everything: read the images, train, vote, align, evaluate, report. Goes on where an earlier run stopped."""
+    from penchant.cli.steps import run_all, settings_of
+
+    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner)
+    run_all(console, out, study, settings, voter, votes, json_file)
+
+
+@app.command()
+def new(
+    source: Source,
+    study: StudyOption = Path("study"),
+    size: Size = 32,
+    seed: Seed = 0,
+    train_seconds: TrainSeconds = 90,
+    like_best_of: LikeBestOf = 6,
+    grey: Grey = False,
+    fit: Fit = "crop",
+    strategy: Strategy = "bald",
+    aligner: Aligner = "latent_tilt",
+) -> None:
+    """Make a study of a folder of images and say what was found in it; nothing is trained yet."""
+    from penchant.cli.steps import settings_of, show_intake
+    from penchant.study import Study
+
+    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner)
+    with ProgressBars(console) as bars, Study.create(study, settings, bars) as made:
+        images = made.images
+    show_intake(out, images)
+    out.print(f"the study is at {study}; next: penchant train {study}")
+
+
+@app.command()
+def train(
+    study: StudyPath,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Instead of the study's train_seconds.")] = None,
+) -> None:
+    """Train the generator and generate the first candidates; goes on where an earlier try stopped.
+
+    Runs as several processes too: accelerate launch --num_processes 2 --multi_gpu -m penchant train STUDY
+    """
+    from penchant.study import Study
+    from penchant.training.processes import Processes
+
+    if not Processes().main:
+        Study.assist_training(study, seconds)
+        return
+    with Study.open(study) as opened, ProgressBars(console) as bars:
+        version = opened.train(seconds, bars)
+    out.print(f"version {version.number} is trained; next: penchant vote {study} --voter human")
+
+
+@app.command()
+def vote(study: StudyPath, voter: VoterOption = "human", votes: VotesOption = 60) -> None:
+    """Vote: in the browser, or by a simulated voter or a Python function."""
+    from penchant.cli.steps import give_votes
+    from penchant.study import Study
+
+    with Study.open(study) as opened:
+        total = give_votes(console, opened, voter, votes)
+    out.print(f"{total} votes in all; next: penchant align {study}")
+
+
+@app.command()
+def align(
+    study: StudyPath,
+    like_best_of: Annotated[
+        float | None, typer.Option("--like-best-of", help="Instead of the study's strength.", metavar="N")
+    ] = None,
+) -> None:
+    """Bend the generator to the taste learned so far; the base generator stays as it is."""
+    from penchant.study import Study
+
+    with Study.open(study) as opened, ProgressBars(console) as bars:
+        version = opened.align(like_best_of, bars)
+    figures = version.figures
+    out.print(
+        f"version {version.number}: KL {figures['kl_nats']:.2f} nats ({figures['kl_estimator']}); "
+        f"next: penchant report {study}"
+    )
+
+
+@app.command()
+def sample(
+    study: StudyPath,
+    out_dir: Annotated[Path, typer.Option("--out", help="Where the PNG files go.", metavar="DIR")],
+    version: VersionName = "latest",
+    count: Annotated[int, typer.Option("--count", help="How many images.", metavar="N", min=1)] = 16,
+    seed: Seed = 0,
+) -> None:
+    """Write images of a version as PNG; the same seed has the same latents in every version."""
+    from penchant.cli.steps import write_samples
+    from penchant.study import Study
+
+    with Study.open(study) as opened:
+        write_samples(opened, version, count, seed, out_dir)
+    out.print(f"{count} images are in {out_dir}")
+
+
+@app.command()
+def evaluate(study: StudyPath, version: VersionName = "latest", json_file: JsonFile = None) -> None:
+    """Measure a version against the base generator and the real images."""
+    from penchant.cli.steps import show_figures, write_json
+    from penchant.study import Study, evaluate
+
+    with Study.open(study) as opened, ProgressBars(console) as bars:
+        figures = evaluate(opened, version, bars)
+    show_figures(out, figures)
+    write_json(json_file, figures)
+
+
+@app.command()
+def report(study: StudyPath) -> None:
+    """Write the report of the round: one page of HTML, and its figures as JSON."""
+    from penchant.study import Study, write_report
+
+    with Study.open(study) as opened, ProgressBars(console) as bars:
+        page = write_report(opened, report=bars)
+    out.print(f"the report is at {page}")
+
+
+@app.command()
+def export(
+    study: StudyPath,
+    out_file: Annotated[Path, typer.Option("--out", help="The file to write.", metavar="FILE")],
+    format_name: Annotated[str, typer.Option("--format", help="csv, jsonl or pick-a-pic.")] = "csv",
+) -> None:
+    """Write the votes to a file."""
+    from penchant.store import export_votes
+    from penchant.study import Study
+
+    with Study.open(study) as opened:
+        rows = export_votes(opened.store, format_name, out_file)
+    out.print(f"{rows} votes are in {out_file}")
+
+
+@app.command()
+def doctor(
+    study: Annotated[Path | None, typer.Argument(help="A study to check too.", metavar="[STUDY]")] = None,
+) -> None:
+    """Say what this machine can do, and check a study: files, hashes, replay."""
+    from penchant.cli.doctor import examine
+
+    if not examine(out, study):
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="Which benchmark; 'list' names them.", metavar="NAME")],
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds: minutes become seconds.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Run a benchmark, print a table, and write one JSON row a figure."""
+    from penchant.bench import run_benchmark
+
+    if json_file is not None:
+        _check_writable(json_file)
+    rows = run_benchmark(name, quick, out)
+    if json_file is not None:
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        _write(json_file, lines)
+
+
+def _check_writable(path: Path) -> None:
+    """Tell it before the work begins, and leave what is there as it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise BadConfiguration(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadConfiguration(f"{path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,449 @@
+"""Every contract of the system in one file: what each family takes and gives.
+
+Images are float tensors, count × channels × height × width, in [0, 1] at every public boundary; channels are 1 or 3.
+Randomness is always the argument ``rng``. Components are frozen dataclasses (settings only); what they fit or train
+is a separate object that carries state.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from penchant.core.family import Family
+from penchant.core.rng import Rng
+
+# ---------------------------------------------------------------------------------------------------------- votes
+
+
+class Choice(StrEnum):
+    """What a voter answered to a pair: three different ways of not choosing are kept apart.
+
+    ``tie``: equally good. ``both_bad``: neither deserves a vote. ``skip``: no information about the taste.
+    """
+
+    LEFT = "left"
+    RIGHT = "right"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+    SKIP = "skip"
+
+    @property
+    def swapped(self) -> "Choice":
+        """The same opinion with the two images shown the other way round."""
+        return {Choice.LEFT: Choice.RIGHT, Choice.RIGHT: Choice.LEFT}.get(self, self)
+
+
+# ------------------------------------------------------------------------------------------------------- progress
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is: ``fraction`` in [0, 1], ``seconds_left`` where it can be told, and a few figures."""
+
+    stage: str
+    fraction: float
+    seconds_left: float | None = None
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When training stops: after so many seconds, or so many images seen, whichever comes first."""
+
+    seconds: float | None = None
+    images: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is None and self.images is None:
+            raise ValueError("a budget needs seconds or images")
+        if (self.seconds is not None and self.seconds <= 0) or (self.images is not None and self.images <= 0):
+            raise ValueError(f"a budget must be positive; found seconds={self.seconds}, images={self.images}")
+
+
+# ----------------------------------------------------------------------------------------------------- generators
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Square images of ``size`` pixels with ``channels`` 1 (grey) or 3 (colour)."""
+
+    channels: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a generator can do: gradients through ``decode``, ``encode``, a condition, one network pass a sample."""
+
+    differentiable: bool = True
+    encodable: bool = False
+    conditional: bool = False
+    one_step: bool = True
+
+
+class Generator(ABC):
+    """A map G from latent noise z ~ N(0, I) (and perhaps a condition) to images."""
+
+    latent_dim: int
+    image: ImageSpec
+    capabilities: Capabilities
+
+    @abstractmethod
+    def decode(self, latents: Float[Tensor, "n z"], condition: Any = None) -> Float[Tensor, "n c h w"]:
+        """Images of the latents; differentiable where ``capabilities`` says so."""
+
+    def encode(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """Codes that describe images (not necessarily latents); needs ``capabilities.encodable``."""
+        raise NotImplementedError
+
+    def sample(self, count: int, rng: Rng) -> Float[Tensor, "n c h w"]:
+        """``count`` images of fresh latents, without gradients."""
+        import torch
+
+        with torch.no_grad():
+            batches = torch.split(self.latents(count, rng), 256)
+            return torch.cat([self.decode(batch) for batch in batches])
+
+    def latents(self, count: int, rng: Rng) -> Float[Tensor, "n z"]:
+        """``count`` fresh latents z ~ N(0, I); the same rng gives the same ones, however many more are asked for."""
+        import torch
+
+        return torch.from_numpy(rng.numpy().standard_normal((count, self.latent_dim), dtype=np.float32))
+
+    @abstractmethod
+    def save_pretrained(self, directory: Path) -> None:
+        """Write ``config.json`` (with ``"penchant": "<family>/<name>"``) and safetensors to ``directory``."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a long fit keeps its checkpoints and sample sheets, so that it can be resumed."""
+
+    directory: Path
+    report: Report = silent
+
+
+class GeneratorComponent(Protocol):
+    """``fit`` trains; the static method ``load(directory)`` reads back what ``save_pretrained`` wrote."""
+
+    def fit(self, images: UInt8[np.ndarray, "n c h w"], budget: Budget, rng: Rng, workspace: Workspace) -> Generator:
+        """Train on images stored as bytes (memory-mapped is fine). Resumes from ``workspace`` where it can."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------------- features
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns ``start:stop`` of the features, sharing one prior scale; ``names`` where people can read them.
+
+    ``optional`` columns are left out by a preference model until the votes speak for them; they come last.
+    """
+
+    name: str
+    start: int
+    stop: int
+    names: tuple[str, ...] = ()
+    optional: bool = False
+
+
+Encoder = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n k"]]
+
+
+class Extractor(ABC):
+    """Images in, standardised features out: every column about unit scale or below on the images it was fitted to."""
+
+    groups: tuple[Group, ...]
+    differentiable: bool
+
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        return self.groups[-1].stop
+
+    @property
+    @abstractmethod
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits of everything that decides the features' values."""
+
+    @abstractmethod
+    def __call__(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """The features, n × width, float32."""
+
+    @abstractmethod
+    def save_pretrained(self, directory: Path) -> None:
+        """Write ``config.json`` and safetensors; encoders are not written, they are given again on loading."""
+
+
+class FeatureComponent(Protocol):
+    """``fit`` looks at images (and an encoder, where it uses one); ``load(directory, encoder)`` reads back."""
+
+    def fit(self, images: Float[Tensor, "n c h w"], encoder: Encoder | None, rng: Rng) -> Extractor:
+        """An extractor standardised on ``images``; raises NotCapable when it needs an encoder and has none."""
+        ...
+
+
+# ----------------------------------------------------------------------------------------------------- preference
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Answered pairs as features: row t of ``left`` and ``right`` are the two images of vote t."""
+
+    left: Float[np.ndarray, "t d"]
+    right: Float[np.ndarray, "t d"]
+    choices: Sequence[Choice]
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+
+class Reward(ABC):
+    """A cautious utility: lower bound mean − caution·sd, standardised on the reference generator's images."""
+
+    @abstractmethod
+    def __call__(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """One number an image; differentiable where the extractor is."""
+
+    @abstractmethod
+    def save_pretrained(self, directory: Path) -> None:
+        """Write ``config.json`` (``"preference/<name>"``), safetensors and the extractor (in ``extractor/``)."""
+
+
+class Posterior(ABC):
+    """A belief about the utility u(x) = wᵀφ(x). Immutable: an update gives a new one."""
+
+    @abstractmethod
+    def update(self, left: Float[np.ndarray, " d"], right: Float[np.ndarray, " d"], choice: Choice) -> "Posterior":
+        """The belief after one more vote, in well under a millisecond."""
+
+    @abstractmethod
+    def refit(self, votes: Votes) -> "Posterior":
+        """The belief from all votes at once, hyperparameters included; independent of the votes' order."""
+
+    @abstractmethod
+    def predict(self, left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """P(left is preferred), given that one of the two is chosen, uncertainty included."""
+
+    @abstractmethod
+    def utility(self, features: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Mean and standard deviation of u."""
+
+    def mean(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """The mean of u alone, which a large pool gives far more cheaply than its standard deviation."""
+        return self.utility(features)[0]
+
+    @abstractmethod
+    def covariance(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
+        """Posterior covariance of u between images (for a shortlist, not for a pool)."""
+
+    @abstractmethod
+    def information(
+        self, difference: Float[np.ndarray, " p"], variance: Float[np.ndarray, " p"]
+    ) -> Float[np.ndarray, " p"]:
+        """Mutual information, in nats, between a vote on a pair and the utility difference u(a) − u(b) ~
+        N(difference, variance), over all outcomes, slips included: at least 0, 0 where the variance is 0."""
+
+    @abstractmethod
+    def draw(
+        self, features: Float[np.ndarray, "n d"], count: int, rng: np.random.Generator
+    ) -> Float[np.ndarray, "k n"]:
+        """``count`` joint draws of u for the images (Thompson sampling)."""
+
+    @abstractmethod
+    def reward(self, extractor: Extractor, reference: Float[Tensor, "n c h w"], caution: float) -> Reward:
+        """The reward for alignment; ``reference`` are images of the generator it is standardised on."""
+
+    @abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that decides the predictions, as arrays; equal arrays mean equal beliefs."""
+
+
+class PreferenceComponent(Protocol):
+    """The prior belief, before any vote."""
+
+    def prior(self, groups: Sequence[Group]) -> Posterior:
+        """A posterior without votes over features in these groups."""
+        ...
+
+
+# -------------------------------------------------------------------------------------------------------- queries
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A pair answered earlier: who chose it, whether it was an audit, and how surprising the answer was.
+
+    ``surprise`` is −log of the probability predicted for the answer before it was given; None where nothing was chosen.
+    """
+
+    strategy: str
+    audit: bool
+    surprise: float | None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """A pool of images that may be asked about; ``shown[i]`` counts how often image i was shown already.
+
+    ``previous_winner`` is the row preferred in the last vote, where it is one of this pool; ``history`` are the
+    answered pairs, oldest first, for strategies that learn from how they fared.
+    """
+
+    features: Float[np.ndarray, "n d"]
+    shown: Int[np.ndarray, " n"]
+    previous_winner: int | None = None
+    history: Sequence[Asked] = ()
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Pairs (indices into the candidates) to ask, best first.
+
+    A propensity is the probability, in (0, 1], that these two images were asked about (on whichever side), given what
+    the strategy had already fixed: its shortlist of the pool and the pairs before it. It is 1 where the best pair of
+    the shortlist is taken without chance, and count / (n(n−1)/2) for uniformly random pairs. Sides are a fair coin.
+    ``strategy`` names who chose, where a strategy leaves the choice to others.
+    """
+
+    pairs: Int[np.ndarray, "k 2"]
+    scores: Float[np.ndarray, " k"]
+    propensities: Float[np.ndarray, " k"]
+    strategy: str | None = None
+
+
+class Strategy(Protocol):
+    """Scores possible queries and picks."""
+
+    def propose(self, candidates: Candidates, posterior: Posterior, count: int, rng: np.random.Generator) -> Proposal:
+        """``count`` pairs, or as many as there are (n // 2): no image twice, no two images with equal features.
+
+        Raises:
+            NotReady: no two candidates differ, so there is nothing to ask.
+        """
+        ...
+
+
+# ------------------------------------------------------------------------------------------------------ alignment
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How far to go, as people say it: like keeping the best of N. ``target_kl`` (nats) is log N − (N−1)/N."""
+
+    like_best_of: float = 6
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.like_best_of <= 1e6:
+            raise ValueError(f"like_best_of must be from 1 to 1,000,000; found {self.like_best_of:g}")
+
+    @property
+    def target_kl(self) -> float:
+        """The budget in nats; 0 for N = 1."""
+        return float(np.log(self.like_best_of) - (self.like_best_of - 1) / self.like_best_of)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """An aligned generator with what it cost; ``frontier`` has rows {kl_nats, reward} along the way.
+
+    ``note`` is for the person, where something did not go as asked: for example a budget that could not be spent.
+    """
+
+    generator: Generator
+    kl_nats: float
+    kl_estimator: str
+    frontier: tuple[Mapping[str, float], ...]
+    seconds: float
+    note: str = ""
+
+
+class Aligner(Protocol):
+    """Bends a generator towards a reward within a KL budget; ``load(directory)`` reads an aligned one back."""
+
+    def align(
+        self, generator: Generator, reward: Reward, strength: Strength, rng: Rng, report: Report = silent
+    ) -> Alignment:
+        """The given generator is never changed."""
+        ...
+
+
+# -------------------------------------------------------------------------------------------------------- metrics
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A figure with all that makes it honest: interval, floor (real against real), sizes, extractor hash."""
+
+    value: float
+    low: float | None
+    high: float | None
+    floor: float | None
+    n: int
+    extractor: str
+
+
+class Metric(Protocol):
+    """Compares feature sets; ``holdout`` are real images not trained on, which give the floor."""
+
+    def measure(
+        self,
+        real: Float[np.ndarray, "n d"],
+        generated: Float[np.ndarray, "m d"],
+        holdout: Float[np.ndarray, "k d"],
+        extractor: str,
+        rng: np.random.Generator,
+    ) -> Measurement:
+        """Value with interval and floor at matched n."""
+        ...
+
+
+# --------------------------------------------------------------------------------------------------------- voters
+
+
+@runtime_checkable
+class Voter(Protocol):
+    """Who answers."""
+
+    def answer(self, left: Float[Tensor, "c h w"], right: Float[Tensor, "c h w"], rng: np.random.Generator) -> Choice:
+        """One vote; raises VoterFailed where it cannot give one."""
+        ...
+
+    def utility(self, images: Float[Tensor, "n c h w"]) -> Float[np.ndarray, " n"] | None:
+        """The hidden taste, noise-free, where the voter is simulated; None where nobody can know it."""
+        ...
+
+
+class VoterComponent(Protocol):
+    """A simulated voter's settings; ``meet`` shows it what images of this study look like, to fix its scale."""
+
+    def meet(self, reference: Float[Tensor, "n c h w"]) -> Voter:
+        """The voter, its taste standardised on ``reference``."""
+        ...
+
+
+GENERATORS = Family("generator", "penchant.generators", "fit")
+FEATURES = Family("feature extractor", "penchant.features", "fit")
+PREFERENCE = Family("preference model", "penchant.preference", "prior")
+QUERIES = Family("strategy", "penchant.queries", "propose")
+ALIGNMENT = Family("aligner", "penchant.alignment", "align")
+METRICS = Family("metric", "penchant.metrics", "measure")
+VOTERS = Family("voter", "penchant.voters", "meet")

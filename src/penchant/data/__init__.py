@@ -1,0 +1,19 @@
+"""Images in: folders, idx files, arrays and the embedded picture set, cached as bytes."""
+
+from penchant.data.convert import to_float, to_uint8
+from penchant.data.images import ImageSet, IntakeReport, open_images
+from penchant.data.pictures import Pictures, draw_pictures
+from penchant.data.settings import ImageSettings
+from penchant.data.sheet import contact_sheet
+
+__all__ = [
+    "ImageSet",
+    "ImageSettings",
+    "IntakeReport",
+    "Pictures",
+    "contact_sheet",
+    "draw_pictures",
+    "open_images",
+    "to_float",
+    "to_uint8",
+]

@@ -1,0 +1,1 @@
+"""Strategies that choose which pair to ask next: one file, one strategy."""

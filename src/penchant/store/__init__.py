@@ -1,0 +1,20 @@
+"""Votes, versions and images, kept for good: an append-only log in a database, images by content."""
+
+from penchant.store._export import FORMATS, export_votes
+from penchant.store._lock import StudyLock
+from penchant.store._records import Event, ImageRecord, NewEvent, NewQuery, Query, TasteVersion, Version
+from penchant.store._store import Store
+
+__all__ = [
+    "FORMATS",
+    "Event",
+    "ImageRecord",
+    "NewEvent",
+    "NewQuery",
+    "Query",
+    "Store",
+    "StudyLock",
+    "TasteVersion",
+    "Version",
+    "export_votes",
+]

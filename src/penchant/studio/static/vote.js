@@ -1,0 +1,219 @@
+// The voting page: one key, one vote; the next pair is on the screen before the answer has left the machine.
+
+import { Api, Refused } from "./api.js";
+import { Clock } from "./clock.js";
+import { Outbox } from "./outbox.js";
+import { pairOf } from "./pairs.js";
+import { View } from "./view.js";
+
+const AHEAD = 3; // pairs known at a time: one shown, two loaded
+const REVEAL_MS = 150; // a key this soon after a pair appeared was meant for the one before
+const NOTICE_MS = 6000;
+const KEYS = /** @type {const} */ ({
+  ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie", ArrowUp: "both_bad", " ": "skip",
+});
+const SAID = { left: "Left", right: "Right", tie: "Equal", both_bad: "Both bad", skip: "Skipped" };
+
+/** @typedef {keyof typeof SAID} Choice */
+
+const { csrf = "", run = "" } = document.body.dataset;
+const api = new Api(csrf);
+const view = new View();
+const clock = new Clock();
+const outbox = new Outbox(api, run, { accepted, refused, waiting });
+const help = /** @type {HTMLDialogElement} */ (document.getElementById("help"));
+
+/** @type {import("./pairs.js").Pair[]} */
+let ahead = [];
+/** @type {import("./pairs.js").Pair | null} */
+let current = null;
+let answered = new Set(outbox.queries);
+let progress = { votes: 0, wanted: 1, done: false, learned: [] };
+let filling = false;
+let fillAgain = false;
+let undoing = false;
+let past = 0; // undos so far: pairs listed before one are out of date after it
+let said = "";
+
+// ------------------------------------------------------------------------------------------------------- answering
+
+/** @param {Choice} choice @param {string} input */
+function choose(choice, input) {
+  if (current === null || clock.elapsed < REVEAL_MS) return;
+  const { query } = current;
+  answered.add(query);
+  outbox.add("/api/v1/votes", {
+    query,
+    choice,
+    shown_at: clock.shownAt,
+    response_ms: Math.max(0, clock.elapsed - clock.hidden),
+    hidden_ms: clock.hidden,
+    input,
+    viewport: `${innerWidth}x${innerHeight}@${Math.round(devicePixelRatio * 100) / 100}`,
+  });
+  if (choice === "left" || choice === "right") view.mark(choice);
+  said = `${SAID[choice]}. `;
+  showNext();
+}
+
+function undo() {
+  if (undoing || progress.done) return;
+  undoing = true;
+  past += 1;
+  forgetPairs();
+  outbox.add("/api/v1/undo");
+}
+
+/** @param {import("./outbox.js").Item} item @param {any} answer */
+function accepted(item, answer) {
+  if (item.path.endsWith("undo")) {
+    undoing = false;
+    answered = new Set();
+    said = answer.undone ? "Last answer taken back. " : "There is nothing to take back. ";
+  }
+  setProgress(answer.progress);
+  if (current === null && !progress.done) showNext();
+  fill();
+}
+
+/** @param {import("./outbox.js").Item} item @param {Refused} error */
+function refused(item, error) {
+  undoing = false;
+  answered.delete(/** @type {any} */ (item.body)?.query); // asked again, unless it was answered elsewhere
+  const text = `An answer was not taken: ${error.message}.`;
+  view.strip(text);
+  if (error.status === 403) return;
+  setTimeout(() => view.unstrip(text), NOTICE_MS);
+  fill();
+}
+
+/** @param {Error | null} error */
+function waiting(error) {
+  if (error === null) return view.strip("");
+  const kept = outbox.size === 1 ? "1 answer is" : `${outbox.size} answers are`;
+  const why = error instanceof Refused ? error.message : "The connection is lost";
+  view.strip(`${why}. ${kept} kept here and sent again.`);
+}
+
+// --------------------------------------------------------------------------------------------------------- showing
+
+function forgetPairs() {
+  ahead = [];
+  current = null;
+  clock.stop();
+  view.wait();
+}
+
+async function showNext() {
+  clock.stop();
+  current = null;
+  const lastOnesOut = progress.votes + outbox.size >= progress.wanted;
+  const pair = lastOnesOut || undoing ? undefined : ahead.shift();
+  if (pair === undefined) return view.wait();
+  current = pair;
+  if (!pair.ready) {
+    view.wait();
+    try {
+      await pair.loaded;
+    } catch {
+      if (current === pair) stopped(new Error("An image could not be loaded"));
+      return;
+    }
+    if (current !== pair) return;
+  }
+  view.show(pair);
+  view.say(`${said}Pair ${progress.votes + outbox.size + 1} of ${progress.wanted}.`);
+  said = "";
+  requestAnimationFrame(() => requestAnimationFrame(() => current === pair && clock.start()));
+}
+
+async function fill() {
+  fillAgain = filling;
+  if (filling || undoing || progress.done) return;
+  filling = true;
+  const asked = past;
+  try {
+    const answer = await api.get(`/api/v1/pairs?n=${AHEAD}`);
+    if (asked === past) take(answer);
+  } catch (error) {
+    if (asked === past && current === null) stopped(/** @type {Error} */ (error));
+  } finally {
+    filling = false;
+    if (fillAgain) fill();
+  }
+}
+
+/** @param {any} answer */
+function take(answer) {
+  const known = new Set([...answered, current?.query, ...ahead.map((pair) => pair.query)]);
+  for (const listed of answer.pairs) if (!known.has(listed.query)) ahead.push(pairOf(listed));
+  setProgress(answer.progress);
+  if (current === null && !progress.done) showNext();
+}
+
+/** @param {typeof progress} now */
+function setProgress(now) {
+  const finished = now.done && !progress.done;
+  progress = now;
+  view.progress(now);
+  if (finished) thank();
+}
+
+async function thank() {
+  forgetPairs();
+  view.strip("");
+  view.message("done", "Thank you", [
+    `All ${progress.wanted} answers are stored.`,
+    ...progress.learned.map((item) => item.text),
+    "You can close this page; the study goes on where you started it.",
+  ]);
+  view.say("All answers are stored. Thank you.");
+  await api.post("/api/v1/finish", crypto.randomUUID()).catch(() => {}); // the server ends by itself soon
+}
+
+/** @param {Error} error */
+function stopped(error) {
+  const lost = !(error instanceof Refused);
+  const kept = outbox.size > 0 ? "Answers that it has not got yet wait in this tab." : "Every answer so far is stored.";
+  forgetPairs();
+  view.message(
+    "error",
+    lost ? "The connection is lost" : "That did not work",
+    lost ? ["The study does not answer.", kept] : [`${error.message}.`],
+    () => {
+      view.strip("");
+      outbox.flush();
+      fill();
+    },
+  );
+}
+
+// ----------------------------------------------------------------------------------------------------------- input
+
+addEventListener("keydown", (event) => {
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+  const onButton = event.target instanceof HTMLButtonElement;
+  if (event.key === " " && onButton) return; // it presses the button that has the focus
+  if (event.key in KEYS) {
+    event.preventDefault();
+    choose(KEYS[/** @type {keyof typeof KEYS} */ (event.key)], "keyboard");
+  } else if (event.key.toLowerCase() === "z") undo();
+  else if (event.key === "?") help.showModal();
+});
+
+addEventListener("click", (event) => {
+  const button = /** @type {Element} */ (event.target).closest("button");
+  if (button === null) return;
+  const pointer = /** @type {PointerEvent} */ (event).pointerType;
+  if (pointer) button.blur(); // or the space bar would press it again instead of skipping
+  if (button.dataset.choice) choose(/** @type {Choice} */ (button.dataset.choice), pointer || "keyboard");
+  else if (button.id === "undo") undo();
+  else if (button.id === "help-button") help.showModal();
+  else if (button.id === "help-close") help.close();
+});
+
+addEventListener("online", () => outbox.flush());
+
+view.wait();
+if (outbox.size > 0) outbox.flush();
+else fill();

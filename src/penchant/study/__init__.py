@@ -1,0 +1,9 @@
+"""The only composer: ask, tell, train, align, sample, evaluate and report over one folder."""
+
+from penchant.study.evaluation import evaluate
+from penchant.study.report import write_report
+from penchant.study.settings import StudySettings
+from penchant.study.study import Question, Study
+from penchant.study.voting import HUMAN, BrowserVoting, vote
+
+__all__ = ["HUMAN", "BrowserVoting", "Question", "Study", "StudySettings", "evaluate", "vote", "write_report"]

@@ -1,0 +1,123 @@
+"""Choosing the next pair: by the strategy, or, one time in ten, uniformly at random for the audit."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int
+
+from penchant.core.contracts import QUERIES, Asked, Candidates, Choice, Strategy
+from penchant.core.family import parse_spec
+from penchant.core.rng import Rng
+from penchant.store import ImageRecord, NewQuery, Query, Store
+from penchant.study.files import png_bytes
+from penchant.study.pool import Pool
+from penchant.study.settings import StudySettings
+from penchant.study.taste import Taste
+
+
+@dataclass
+class Asker:
+    """Query number n depends on the seed, n, and what was learned so far; nothing else."""
+
+    store: Store
+    settings: StudySettings
+    rng: Rng
+    _asked: int = field(init=False)
+    _shown: dict[int, Int[np.ndarray, " n"]] = field(default_factory=dict[int, Int[np.ndarray, " n"]])
+    _answered: dict[int, Asked] = field(default_factory=dict[int, Asked])
+
+    def __post_init__(self) -> None:
+        self._asked = len(self.store.queries())
+
+    def next(self, version: int, pool: Pool, taste: Taste) -> Query:
+        """A new query over the candidates of ``version``, stored with its propensity and the prediction.
+
+        The propensity is the share of such queries (audit, or not) times the strategy's own; that an audit pair might
+        have been the strategy's choice too is left out, so it is a lower bound there.
+        """
+        number = self._asked + 1
+        rng = self.rng.child("ask", number)
+        audit = self._is_audit(number)
+        name, strategy = self._auditor if audit else self._chooser
+        shown = self._counts(version, len(pool))
+        candidates = Candidates(pool.features, shown, _previous_winner(taste, version), self._history(taste))
+        proposal = strategy.propose(candidates, taste.posterior, 1, rng.child("strategy").numpy())
+        rows = [int(row) for row in proposal.pairs[0]]
+        share = self.settings.audit_share if audit else 1 - self.settings.audit_share
+        left, right = (pool.features[row][None] for row in rows)
+        query = self.store.add_query(
+            NewQuery(
+                left=_record(version, pool, rows[0]),
+                right=_record(version, pool, rows[1]),
+                pool=version,
+                left_row=rows[0],
+                right_row=rows[1],
+                strategy=proposal.strategy or name,
+                audit=audit,
+                propensity=share * float(proposal.propensities[0]),
+                score=float(proposal.scores[0]),
+                predicted=float(taste.posterior.predict(left, right)[0]),
+                taste_seq=taste.through,
+                position=number,
+            )
+        )
+        self._asked = number
+        shown[rows] += 1
+        return query
+
+    @cached_property
+    def _chooser(self) -> tuple[str, Strategy]:
+        spec = self.settings.strategy
+        return parse_spec(spec, QUERIES.kind)[0], QUERIES.make(spec)
+
+    @cached_property
+    def _auditor(self) -> tuple[str, Strategy]:
+        return "random", QUERIES.make("random")
+
+    def _history(self, taste: Taste) -> list[Asked]:
+        """The current votes in order; each is looked at once."""
+        for seq, (query, choice) in taste.votes.items():
+            if seq not in self._answered:
+                self._answered[seq] = _asked(query, choice)
+        return [self._answered[seq] for seq in taste.votes]
+
+    def _is_audit(self, number: int) -> bool:
+        """One uniformly random place in each block of 1 / audit_share queries."""
+        if self.settings.audit_share == 0:
+            return False
+        block_size = max(1, round(1 / self.settings.audit_share))
+        block, place = divmod(number - 1, block_size)
+        return place == int(self.rng.child("audit", block).numpy().integers(block_size))
+
+    def _counts(self, pool: int, size: int) -> Int[np.ndarray, " n"]:
+        if pool not in self._shown:
+            counts = np.zeros(size, dtype=np.int64)
+            for query in self.store.queries():
+                if query.pool == pool:
+                    counts[[query.left_row, query.right_row]] += 1
+            self._shown[pool] = counts
+        return self._shown[pool]
+
+
+def _asked(query: Query, choice: Choice) -> Asked:
+    """A vote with its surprise: −log of the probability that was predicted for it."""
+    if query.predicted is None or choice not in (Choice.LEFT, Choice.RIGHT):
+        return Asked(query.strategy, query.audit, None)
+    predicted = query.predicted if choice is Choice.LEFT else 1 - query.predicted
+    return Asked(query.strategy, query.audit, -float(np.log(max(predicted, 1e-12))))
+
+
+def _previous_winner(taste: Taste, pool: int) -> int | None:
+    """The row of the image that won the last vote, where it is one of this pool."""
+    if not taste.votes:
+        return None
+    query, choice = next(reversed(taste.votes.values()))
+    if query.pool != pool or choice not in (Choice.LEFT, Choice.RIGHT):
+        return None
+    return query.left_row if choice is Choice.LEFT else query.right_row
+
+
+def _record(version: int, pool: Pool, row: int) -> ImageRecord:
+    latent = np.asarray(pool.latents[row], dtype=np.float32).tobytes()
+    return ImageRecord(png_bytes(np.asarray(pool.images[row])), version, version, row, latent)

@@ -1,0 +1,202 @@
+"""The report of a round: one self-contained page, and the same figures as JSON."""
+
+import base64
+import io
+import json
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from penchant.core.contracts import Progress, Report, silent
+from penchant.data import contact_sheet, to_float, to_uint8
+from penchant.study.charts import Series, interval_bar, line_chart
+from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, version_point
+from penchant.study.evaluation import evaluate, only_voter
+from penchant.study.files import storage_errors
+from penchant.study.portrait import Portrait, portray
+from penchant.study.study import Study
+
+_SHEET = 36
+_ENDS = 12
+_AUDITS_THAT_TELL = 20
+
+
+def write_report(study: Study, figures: Mapping[str, Any] | None = None, report: Report = silent) -> Path:
+    """Write ``reports/round-N.html`` and ``.json`` for the latest version; gives the page's path.
+
+    ``figures`` are those of :func:`evaluate`, where they are at hand; they are measured otherwise.
+    """
+    figures = dict(figures or evaluate(study, report=report))
+    with study.stage("reporting"):
+        return _write(study, figures, report)
+
+
+def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
+    latest = study.versions.named("latest")
+    features = np.asarray(study.pool("base").features[:1000], dtype=np.float64)
+    portrait = portray(study.taste.posterior, study.extractor, features, study.rng)
+    report(Progress("report", 0.2))
+    curve = accuracy_over_votes(study, only_voter(study))
+    report(Progress("report", 0.5))
+    frontier = best_of_n_frontier(study) if study.taste.votes else []
+    points = [version_point(study, version.number) for version in study.versions.all()] if study.taste.votes else []
+    report(Progress("report", 0.8))
+    intake = study.images.report.to_dict()
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            study=study.path.name,
+            source=Path(study.settings.source).name,
+            size=study.settings.images.size,
+            round=latest.number,
+            aligned=latest.number > 1,
+            made=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
+            figures=figures,
+            verdict=verdict(figures),
+            portrait=portrait,
+            bars=[Markup(interval_bar(*_ordered(p.interval, p.correlation))) for p in portrait.pulls],
+            sheets=_sheets(study),
+            ends=_ends(study),
+            accuracy_chart=_accuracy_chart(curve),
+            strength_chart=_strength_chart(frontier, points),
+            intake=intake,
+            next_steps=next_steps(study, figures, portrait),
+        )
+    )
+    folder = study.path / "reports"
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+        path = folder / f"round-{latest.number}.html"
+        path.write_text(page, encoding="utf-8")
+        record = {
+            **figures,
+            "portrait": {"sentence": portrait.sentence, "pulls": [vars(pull) for pull in portrait.pulls]},
+            "accuracy_over_votes": curve,
+            "best_of_n": frontier,
+            "versions": points,
+            "intake": intake,
+        }
+        path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    report(Progress("report", 1.0))
+    return path
+
+
+def verdict(figures: Mapping[str, Any]) -> str:
+    """What came out, in one sentence that claims nothing its interval does not hold."""
+    if not figures.get("votes"):
+        return "The generator is trained; nothing is known of the taste yet."
+    rate, interval = figures.get("win_rate"), figures.get("win_rate_interval")
+    if figures.get("version") == 1:
+        return f"After {figures['votes']} votes the taste is being learned; the generator is not aligned yet."
+    if rate is None or interval is None:
+        model = figures["win_rate_by_model"]["value"]
+        return (
+            f"After {figures['votes']} votes the preference model prefers the aligned image in {model:.0%} of pairs. "
+            "That is the model's own opinion: only your eyes, or a blind comparison, can tell whether it is right."
+        )
+    if interval[0] <= 0.5:
+        return (
+            f"After {figures['votes']} votes the aligned generator is not shown to be better than the one it "
+            f"started from: it wins {rate:.0%} of pairs ({interval[0]:.0%} to {interval[1]:.0%})."
+        )
+    return (
+        f"After {figures['votes']} votes the aligned generator wins {rate:.0%} of pairs against the one it started "
+        f"from ({interval[0]:.0%} to {interval[1]:.0%}, judged by {figures['win_rate_judge']})."
+    )
+
+
+def next_steps(study: Study, figures: Mapping[str, Any], portrait: Portrait) -> list[str]:
+    """What is worth doing now, by what the figures say."""
+    path = shlex.quote(str(study.path))
+    steps: list[str] = []
+    accuracy = figures.get("accuracy_vs_hidden_taste")
+    if accuracy is None and figures["audit_votes"] >= _AUDITS_THAT_TELL:
+        accuracy = figures["audit_accuracy"]
+    if not any(pull.clear for pull in portrait.pulls):
+        steps.append(f"Vote more before trusting anything here: penchant vote {path} --votes 40")
+    elif accuracy is not None and accuracy < 0.85:
+        steps.append(f"The taste is only partly known; 40 more votes will tell more: penchant vote {path} --votes 40")
+    if figures.get("version") == 1:
+        steps.append(f"Bend the generator to the taste: penchant align {path}")
+    else:
+        base, aligned = figures.get("vendi_base"), figures.get("vendi_aligned")
+        strength = figures.get("like_best_of") or 6
+        again = f"penchant align {path} --like-best-of"
+        if base and aligned and aligned < 0.7 * base:
+            steps.append(f"Variety dropped; ask for less: {again} {max(2, strength / 4):.0f}")
+        else:
+            steps.append(f"Variety is kept, so more is possible: {again} {min(1e6, strength * 4):.0f}")
+        steps.append(f"Go round again on the new images: penchant vote {path} --votes 20 && penchant align {path}")
+    steps.append(f"Get the images: penchant sample {path} --count 64 --out images")
+    return steps
+
+
+def _sheets(study: Study) -> dict[str, str]:
+    versions = {"before": "base", "after": "latest"} if len(study.versions.all()) > 1 else {"before": "base"}
+    return {which: _sheet_uri(study.sample(_SHEET, 0, version), 6) for which, version in versions.items()}
+
+
+def _ends(study: Study) -> dict[str, str]:
+    """Base images at both ends of the taste."""
+    pool = study.pool("base")
+    order = np.argsort(study.taste.posterior.utility(np.asarray(pool.features, dtype=np.float64))[0])
+    rows = {"liked": order[::-1][:_ENDS], "disliked": order[:_ENDS]}
+    return {which: _sheet_uri(to_float(np.asarray(pool.images[chosen])), 6) for which, chosen in rows.items()}
+
+
+def _sheet_uri(images: torch.Tensor, columns: int) -> str:
+    shown = to_uint8(images)
+    scale = max(1, round(84 / shown.shape[-1]))
+    buffer = io.BytesIO()
+    contact_sheet(shown, columns, scale).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _accuracy_chart(curve: list[dict[str, float]]) -> Markup:
+    if not curve:
+        return Markup("")
+    points = [(row["votes"], row["accuracy"]) for row in curve]
+    band = [(row["low"], row["high"]) for row in curve]
+    return Markup(line_chart([Series("accuracy", points, band)], "votes", "accuracy", (0.4, 1.0), 0.5))
+
+
+def _strength_chart(frontier: list[dict[str, float]], points: list[dict[str, float]]) -> Markup:
+    if not frontier:
+        return Markup("")
+    full = frontier[0]["vendi"]
+    best = Series("keeping the best of N", [(row["kl_nats"], row["vendi"] / full) for row in frontier])
+    labels = ["base" if p["version"] == 1 else f"version {p['version']:.0f}" for p in points]
+    made = Series("generators", [(p["kl_nats"], p["vendi"] / full) for p in points], marks=True, labels=labels)
+    top = max(1.2, *(y + 0.1 for _, y in made.points))
+    return Markup(line_chart([best, made], "strength: KL from the base generator, nats", "variety kept", (0, top), 1.0))
+
+
+def _ordered(interval: tuple[float, float], middle: float) -> tuple[float, float, float]:
+    return interval[0], middle, interval[1]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("penchant.study", "."),
+        autoescape=select_autoescape(["j2", "html"]),
+        undefined=StrictUndefined,
+    )
+    environment.filters["figure"] = _figure
+    environment.filters["percent"] = _percent
+    return environment
+
+
+def _figure(value: float | int | None) -> str:
+    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"

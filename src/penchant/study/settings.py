@@ -1,0 +1,104 @@
+"""The settings of a study: one strict TOML file, kept with the study."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from penchant.core.config import build, dump_toml, load_toml
+from penchant.core.contracts import ALIGNMENT, FEATURES, GENERATORS, PREFERENCE, QUERIES
+from penchant.core.errors import BadConfiguration
+from penchant.data.settings import ImageSettings
+
+Component = str | dict[str, Any]
+"""``"name"``, ``"name(setting=value)"``, or a table with ``name`` and settings."""
+
+FILE = "study.toml"
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """Everything that decides what a study does; the same settings, images and votes give the same study.
+
+    Args:
+        source: where the images come from: a folder, a file, or ``pictures`` for the embedded set.
+        seed: the root of all randomness.
+        train_seconds: how long the generator trains.
+        images: how images are read.
+        generator, features, preference, strategy, aligner: components, as :data:`Component` says.
+        judge: the feature extractor that judges images; never part of the reward.
+        pool: how many candidates are generated to choose pairs from; by default fewer for larger images.
+        audit_share: the share of pairs chosen uniformly at random, the only votes used to judge models.
+        refit_every: votes between two refits of the preference model.
+        like_best_of: strength of the alignment, said as "like the best of N".
+        caution: how many standard deviations below the mean utility the reward lies.
+    """
+
+    source: str = "pictures"
+    seed: int = 0
+    train_seconds: float = 90
+    images: ImageSettings = field(default_factory=ImageSettings)
+    generator: Component = "vae"
+    features: Component = "quadratic"
+    judge: Component = "random_convolutions"
+    preference: Component = "linear"
+    strategy: Component = "bald"
+    aligner: Component = "latent_tilt"
+    pool: int | None = None
+    audit_share: float = 0.1
+    refit_every: int = 5
+    like_best_of: float = 6
+    caution: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, low in (("train_seconds", 1), ("refit_every", 1), ("like_best_of", 1), ("caution", 0)):
+            if not low <= getattr(self, name) < inf:
+                raise BadConfiguration(f"{name} must be at least {low} and finite; found {getattr(self, name)}")
+        if self.pool is not None and self.pool < 3:
+            raise BadConfiguration(f"pool must be at least 3; found {self.pool}")
+        if not 0 <= self.audit_share <= 1:
+            raise BadConfiguration(f"audit_share must be from 0 to 1; found {self.audit_share}")
+
+    @property
+    def pool_size(self) -> int:
+        """The number of candidates, in the end."""
+        return self.pool or {28: 4000, 32: 4000, 48: 3000, 64: 2000}.get(self.images.size, 1000)
+
+    def check(self) -> None:
+        """Make every component once, so that a wrong name is told now and not after an hour of training."""
+        for family, spec in (
+            (GENERATORS, self.generator),
+            (FEATURES, self.features),
+            (FEATURES, self.judge),
+            (PREFERENCE, self.preference),
+            (QUERIES, self.strategy),
+            (ALIGNMENT, self.aligner),
+        ):
+            family.make(spec)
+
+    def anchored(self) -> "StudySettings":
+        """The same with ``source`` as an absolute path, where it is one, so that it is found from anywhere."""
+        embedded = self.source.partition(":")[0] == "pictures"
+        return self if embedded else replace(self, source=str(Path(self.source).expanduser().resolve()))
+
+    def save(self, directory: Path) -> None:
+        """Write ``study.toml``."""
+        temporary = directory / f"{FILE}.partial"
+        temporary.write_text(dump_toml(asdict(self)), encoding="utf-8")
+        temporary.replace(directory / FILE)
+
+    @staticmethod
+    def load(directory: Path) -> "StudySettings":
+        """Read ``study.toml``; raises BadConfiguration or UnknownName where it is not right."""
+        return StudySettings.parse(load_toml(directory / FILE), f"{directory / FILE}")
+
+    @staticmethod
+    def parse(settings: Mapping[str, Any], where: str) -> "StudySettings":
+        """Settings from tables, checked."""
+        result = build(StudySettings, settings, where)
+        try:
+            result.check()
+        except ValueError as error:
+            raise BadConfiguration(f"{where}: {error}") from None
+        return result

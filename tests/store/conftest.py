@@ -1,0 +1,42 @@
+"""Small images, pairs and an empty store."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from penchant.store import ImageRecord, NewQuery, Store
+
+MakeQuery = Callable[..., NewQuery]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.create(tmp_path / "study") as opened:
+        yield opened
+
+
+@pytest.fixture
+def record() -> Callable[[int], ImageRecord]:
+    """An image that differs with its number."""
+
+    def make(number: int) -> ImageRecord:
+        buffer = io.BytesIO()
+        Image.new("RGB", (4, 6), (number % 256, number // 256 % 256, 7)).save(buffer, "PNG")
+        return ImageRecord(buffer.getvalue(), pool=1, row=number, latent=bytes(8))
+
+    return make
+
+
+@pytest.fixture
+def pair(record: Callable[[int], ImageRecord]) -> MakeQuery:
+    """A pair of images ``2·number`` and ``2·number + 1``; keywords change the other columns."""
+
+    def make(number: int = 1, **columns: object) -> NewQuery:
+        left, right = record(2 * number), record(2 * number + 1)
+        values = {"pool": 1, "left_row": 2 * number, "right_row": 2 * number + 1, "strategy": "eubo", "propensity": 0.1}
+        return NewQuery(left, right, **(values | columns))  # pyright: ignore[reportArgumentType]
+
+    return make

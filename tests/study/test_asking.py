@@ -1,0 +1,108 @@
+"""What a strategy is told of the answered pairs, and who is named for a question."""
+
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+import pytest
+
+from penchant.core.contracts import QUERIES, Asked, Candidates, Choice, Posterior, Proposal
+from penchant.store import Query
+from penchant.study import Study, StudySettings, asking, vote
+
+
+class Listening:
+    """Random pairs; keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[Candidates] = []
+
+    def propose(self, candidates: Candidates, posterior: Posterior, count: int, rng: np.random.Generator) -> Proposal:
+        self.given.append(candidates)
+        return QUERIES.make("random").propose(candidates, posterior, count, rng)
+
+
+@pytest.fixture
+def listening(study: Study, monkeypatch: pytest.MonkeyPatch) -> Listening:
+    strategy = Listening()
+    monkeypatch.setattr(study._asker, "_chooser", ("listening", strategy))
+    monkeypatch.setattr(study._asker, "_auditor", ("random", strategy))
+    return strategy
+
+
+def surprise(query: Query, choice: Choice) -> float:
+    assert query.predicted is not None
+    return -np.log(query.predicted if choice is Choice.LEFT else 1 - query.predicted)
+
+
+def test_strategies_are_told_of_all_current_votes_with_their_surprise(study: Study, listening: Listening):
+    answers = [Choice.LEFT, Choice.RIGHT, Choice.TIE, Choice.SKIP, Choice.BOTH_BAD] * 3
+    queries: list[Query] = []
+    for choice in answers:
+        queries.append(study.next_query())
+        study.tell(queries[-1].number, choice)
+    study.next_query()
+    expected = [
+        Asked(
+            query.strategy,
+            query.audit,
+            pytest.approx(surprise(query, choice)) if choice in (Choice.LEFT, Choice.RIGHT) else None,  # pyright: ignore[reportArgumentType]
+        )
+        for query, choice in zip(queries, answers, strict=True)
+    ]
+    assert [len(candidates.history) for candidates in listening.given] == list(range(16))
+    assert list(listening.given[-1].history) == expected
+    assert sum(asked.audit for asked in expected) == sum(query.audit for query in queries) > 0
+    assert all(asked.strategy == ("random" if asked.audit else "listening") for asked in expected)
+
+
+def test_a_vote_taken_back_is_not_told(study: Study, listening: Listening):
+    for choice in ("left", "left", "right"):
+        study.tell(study.next_query().number, choice, voter="somebody")
+    study.next_query()
+    before = list(listening.given[-1].history)
+    study.undo("somebody")
+    query = study.next_query()
+    assert list(listening.given[-1].history) == before[:2]
+    study.tell(query.number, "right", voter="somebody")
+    study.next_query()
+    after = list(listening.given[-1].history)
+    assert after[:2] == before[:2]
+    assert after[2].surprise == pytest.approx(surprise(query, Choice.RIGHT))
+
+
+def test_history_looks_at_each_vote_once(study: Study, monkeypatch: pytest.MonkeyPatch):
+    looked: list[int] = []
+
+    def counted(query: Query, choice: Choice) -> Asked:
+        looked.append(query.number)
+        return Asked(query.strategy, query.audit, None)
+
+    monkeypatch.setattr(asking, "_asked", counted)
+    for _ in range(3):
+        study.tell(study.next_query().number, "left")
+    first = study._asker._history(study.taste)
+    assert study._asker._history(study.taste) == first
+    assert len(first) == 3
+    assert looked == [1, 2, 3]
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "favourites"])
+def test_the_strategy_that_chose_is_stored_and_a_replay_asks_the_same(
+    trained_folder: Path, tmp_path: Path, strategy: str
+):
+    runs: list[list[tuple[str, str, str, float]]] = []
+    for name in ("one", "two"):
+        folder = copytree(trained_folder, tmp_path / name)
+        replace(StudySettings.load(folder), strategy=strategy).save(folder)
+        for votes in (7, 16):  # closed and opened in between
+            with Study.open(folder) as study:
+                vote(study, "warm", votes)
+        with Study.open(folder) as study:
+            runs.append([(q.strategy, q.left, q.right, q.propensity) for q in study.store.queries()])
+    assert runs[0] == runs[1]
+    assert len(runs[0]) == 23
+    names = {name for name, *_ in runs[0]}
+    assert names <= {"bald", "d_optimal", "eubo", "random"}
+    assert len(names) > 1

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import torch
+
+from penchant.core.contracts import FEATURES, PREFERENCE, Choice, Extractor, Posterior, Votes
+from penchant.core.rng import Rng
+from penchant.data import draw_pictures, to_float
+from penchant.study.portrait import portray
+
+
+@pytest.fixture(scope="module")
+def seen() -> tuple[Extractor, np.ndarray]:
+    images = to_float(draw_pictures(300, 32, Rng(0)).images)
+    extractor: Extractor = FEATURES.make("descriptors").fit(images, None, Rng(0))
+    with torch.no_grad():
+        return extractor, extractor(images).numpy().astype(np.float64)
+
+
+def prior(extractor: Extractor) -> Posterior:
+    return PREFERENCE.make("linear").prior(extractor.groups)
+
+
+def column(extractor: Extractor, name: str) -> int:
+    names = [name for group in extractor.groups for name in group.names]
+    return names.index(name)
+
+
+def test_portrait_tells_the_quality_that_was_voted_for(seen: tuple[Extractor, np.ndarray]):
+    extractor, features = seen
+    warmth = features[:, column(extractor, "warmth")]
+    left, right = features[:150], features[150:]
+    choices = [Choice.LEFT if a < b else Choice.RIGHT for a, b in zip(warmth[:150], warmth[150:], strict=True)]
+    portrait = portray(prior(extractor).refit(Votes(left, right, choices)), extractor, features, Rng(0))
+    first = portrait.pulls[0]
+    assert first.clear
+    assert first.correlation * first.interval[0] > 0
+    assert "cool" in portrait.sentence or first.group.endswith(("colour", "hues"))
+
+
+def test_portrait_claims_nothing_without_votes(seen: tuple[Extractor, np.ndarray]):
+    extractor, features = seen
+    portrait = portray(prior(extractor), extractor, features, Rng(0))
+    assert not any(pull.clear for pull in portrait.pulls)
+    assert portrait.sentence.startswith("No clear taste yet")
+
+
+def test_portrait_claims_nothing_of_a_coin_tosser(seen: tuple[Extractor, np.ndarray]):
+    extractor, features = seen
+    tosses = Rng(3).numpy().random(60) < 0.5
+    choices = [Choice.LEFT if toss else Choice.RIGHT for toss in tosses]
+    belief = prior(extractor).refit(Votes(features[:60], features[60:120], choices))
+    portrait = portray(belief, extractor, features, Rng(0))
+    assert sum(pull.clear for pull in portrait.pulls) <= 1
