@@ -61,7 +61,7 @@ def launch(folder: Path, *launcher: str) -> None:
 def test_two_processes_reach_the_weights_of_one(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     launch(one)
-    launch(two, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+    launch(two, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0")
     assert (two / "weights-0").read_text() == (two / "weights-1").read_text()
     assert int((two / "heard-0").read_text()) > 0
     assert int((two / "heard-1").read_text()) == 0

@@ -5,13 +5,14 @@ are none or where the environment says ``ACCELERATE_USE_CPU=true``; so does ``to
 (``accelerate launch --cpu`` alone starts one process, whatever ``--num_processes`` says, unless MPI is there.)
 """
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import reduce
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 
 class Processes:
@@ -27,6 +28,9 @@ class Processes:
         self.device = torch.device(self._state.device or "cpu")
         self.count: int = self._state.num_processes
         self.index: int = self._state.process_index
+        if self.count > 1:
+            atexit.unregister(_leave)
+            atexit.register(_leave)
 
     @classmethod
     def alone(cls) -> "Processes":
@@ -68,3 +72,9 @@ class Processes:
         result = reduce(values, reduction="mean")
         assert isinstance(result, Tensor)
         return result
+
+
+def _leave() -> None:
+    """End the connections to the other processes; torch's threads abort a process that ends with them open."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
