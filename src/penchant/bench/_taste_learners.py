@@ -131,7 +131,7 @@ class ModelLearner(Learner):
 
     def predict(self, left: Float[np.ndarray, "p d"], right: Float[np.ndarray, "p d"]) -> Float[np.ndarray, " p"]:
         """The posterior's prediction."""
-        return self.posterior.predict(left, right)
+        return self.posterior.foretell(left, right)
 
 
 class Logistic(Learner):

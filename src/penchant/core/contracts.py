@@ -201,13 +201,52 @@ class FeatureComponent(Protocol):
 # ----------------------------------------------------------------------------------------------------- preference
 
 
+LIKE = "like"
+"""The channel of likes and dislikes, of keeping and rejecting."""
+
+
+@dataclass(frozen=True)
+class Singles:
+    """What was done with one image at a time: row s of ``images`` was answered or treated positively, or not.
+
+    The channel ``like`` is an answer; any other name is an implicit signal (``download``, ``zoom``, ``dwell``), which
+    is believed only as far as it agrees with the answers. ``exposure`` is the probability that the person saw the
+    image at all; it matters for what was not done.
+    """
+
+    images: Float[np.ndarray, "s d"]
+    positive: Sequence[bool]
+    channels: Sequence[str]
+    exposure: Sequence[float]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class PriorTaste:
+    """What is known of a taste before its first vote: what others like, or what was learned elsewhere.
+
+    The utility of ``weights`` over the features (the first so many of them) is expected to count ``trust`` times in the
+    new taste, give or take ``doubt``; votes decide how much it does.
+    """
+
+    weights: Float[np.ndarray, " d"]
+    trust: float = 0.7
+    doubt: float = 0.35
+
+
+NO_SINGLES = Singles(np.zeros((0, 0)), (), (), ())
+
+
 @dataclass(frozen=True)
 class Votes:
-    """Answered pairs as features: row t of ``left`` and ``right`` are the two images of vote t."""
+    """Answered pairs as features: row t of ``left`` and ``right`` are the two images of vote t; and single images."""
 
     left: Float[np.ndarray, "t d"]
     right: Float[np.ndarray, "t d"]
     choices: Sequence[Choice]
+    singles: Singles = NO_SINGLES
 
     def __len__(self) -> int:
         return len(self.choices)
@@ -232,13 +271,21 @@ class Posterior(ABC):
     def update(self, left: Float[np.ndarray, " d"], right: Float[np.ndarray, " d"], choice: Choice) -> "Posterior":
         """The belief after one more vote, in well under a millisecond."""
 
+    def update_single(self, image: Float[np.ndarray, " d"], positive: bool, channel: str = LIKE) -> "Posterior":
+        """The belief after one more like or dislike, or an implicit signal; models without such channels stay as is."""
+        return self
+
     @abstractmethod
     def refit(self, votes: Votes) -> "Posterior":
         """The belief from all votes at once, hyperparameters included; independent of the votes' order."""
 
     @abstractmethod
     def predict(self, left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-        """P(left is preferred), given that one of the two is chosen, uncertainty included."""
+        """P(left is preferred), given that one of the two is chosen, uncertainty included; swapping gives 1 − P."""
+
+    def foretell(self, left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """P(the left one is chosen | one is) as they are shown: :meth:`predict` with the voter's pull to a side."""
+        return self.predict(left, right)
 
     @abstractmethod
     def utility(self, features: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
@@ -277,8 +324,8 @@ class Posterior(ABC):
 class PreferenceComponent(Protocol):
     """The prior belief, before any vote."""
 
-    def prior(self, groups: Sequence[Group]) -> Posterior:
-        """A posterior without votes over features in these groups."""
+    def prior(self, groups: Sequence[Group], known: PriorTaste | None = None) -> Posterior:
+        """A posterior without votes over features in these groups, starting from what is ``known`` already."""
         ...
 
 

@@ -1,17 +1,17 @@
-"""Hyperparameters by evidence: one prior scale per feature group, the lapse rate, the margin of ties."""
+"""Hyperparameters by evidence: one prior scale per block of columns, the lapse rate, the margin of ties."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from penchant.core.contracts import Group
-from penchant.preference._laplace import evidence
+from penchant.preference._design import Block, Design
+from penchant.preference._laplace import Evidence, Mode, evidence, find_mode, system_of
 from penchant.preference._likelihood import VoteLikelihood
-from penchant.preference._observations import Observations
 
 _FARTHEST = np.log(100)
 """No hyperparameter moves farther from its median than by this factor: beyond, only rounding errors grow."""
@@ -19,88 +19,84 @@ _FARTHEST = np.log(100)
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What the evidence decides: ``scales`` of the utility that each group can make, and the vote likelihood.
-
-    ``image`` is the standard deviation of what is particular to an image, in logits; 0 where it could not be told.
-    """
+    """What the evidence decides: ``scales`` of the utility that each block of columns can make, and the likelihood."""
 
     scales: Float[np.ndarray, " g"]
     likelihood: VoteLikelihood
-    image: float = 0.0
 
-    def columns(self, groups: Sequence[Group]) -> Float[np.ndarray, " d"]:
-        """Prior standard deviation of every weight: a group's scale is shared out over its columns."""
-        widths = np.array([group.stop - group.start for group in groups])
+    def columns(self, blocks: Sequence[Block]) -> Float[np.ndarray, " c"]:
+        """Prior standard deviation of every weight: a block's scale is shared out over its columns."""
+        widths = np.array([block.width for block in blocks])
         return np.repeat(self.scales / np.sqrt(widths), widths)
 
-    def apart(self, shown_often: int) -> "Hyperparameters":
-        """With the last scale, which ``shown_often`` images share, taken for what it is."""
-        if not shown_often:
-            return self
-        return Hyperparameters(self.scales[:-1], self.likelihood, float(self.scales[-1] / np.sqrt(shown_often)))
+    def evidence(self, design: Design, start: Float[np.ndarray, " c"] | None = None) -> Evidence:
+        """How probable the votes are."""
+        seen = design.observations
+        return evidence(
+            design.columns * self.columns(design.blocks), seen.ties, self.likelihood, start,
+            offset=design.offset, weights=seen.weights, single=~seen.pairs,
+        )  # fmt: skip
+
+    def mode(self, design: Design) -> Mode:
+        """The most probable whitened weights."""
+        seen = design.observations
+        return find_mode(
+            system_of(design.columns * self.columns(design.blocks)), seen.ties, self.likelihood,
+            offset=design.offset + self.likelihood.margin * ~seen.pairs, weights=seen.weights,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class HyperPrior:
-    """Log-normal priors on the group scales and η, logit-normal on λ, by their medians and spreads in logs.
+    """Log-normal priors on the scales of blocks and η, logit-normal on λ, by their medians and spreads in logs.
 
-    All group scales also share a factor of at most 1, the voter's consistency, with a spread of its own (half-normal in
-    its log): somebody who tosses coins is then no more surprising than somebody who does not care for one group. It
-    may not exceed 1, because with more features than votes any answers can be separated, and the Laplace evidence then
-    overrates ever larger scales.
+    Scales of blocks that say what somebody likes also share a factor of at most 1, the voter's consistency, with a
+    spread of its own (half-normal in its log): somebody who tosses coins is then no more surprising than somebody who
+    does not care for one group. It may not exceed 1, because with more features than votes any answers can be
+    separated, and the Laplace evidence then overrates ever larger scales.
     They do the work while votes are few, and keep the evidence (which is not concave) from running off to 0 or ∞.
     A spread of 0 holds a hyperparameter at its median, scales up to the shared factor.
     """
 
-    scale: float
-    image: float
-    image_spread: float
-    optional_share: float
-    scale_spread: float
     consistency_spread: float
     lapse: float
     lapse_spread: float
     margin: float
     margin_spread: float
 
-    def fit(self, observations: Observations, groups: Sequence[Group]) -> tuple[Hyperparameters, float]:
+    def fit(self, design: Design) -> tuple[Hyperparameters, float]:
         """The hyperparameters with the largest evidence × prior, by L-BFGS from the medians: no other state.
 
         Also gives the log of that evidence × prior, the prior's density being 1 at its peak.
 
         The margin is fitted when there are ties; without any, ties are taken not to be on offer (η = 0).
         """
-        ties, shown_often = bool(observations.ties.any()), observations.images.shape[1]
-        images = [Group("images", groups[-1].stop, groups[-1].stop + shown_often)] if shown_often else []
-        differences = np.hstack([observations.differences, observations.images])
+        blocks, observations = design.blocks, design.observations
+        ties = bool(observations.ties.any())
         spreads = np.array(
-            [self.scale_spread] * len(groups)
-            + [self.image_spread] * len(images)
+            [block.spread for block in blocks]
             + [self.consistency_spread, self.lapse_spread * (self.lapse > 0), self.margin_spread * ties]
         )
-        free = spreads > 0
         point = np.zeros(len(spreads))
-        medians = self.scale * np.where([group.optional for group in groups], self.optional_share, 1.0)
-        medians = np.array([*medians, *[self.image * np.sqrt(shown_often) for _ in images]])
-        groups = [*groups, *images]
+        start = _Scales(self, blocks, ties)
         if not len(observations):
-            return self._at(point, medians, ties), 0.0
-        edges = [group.start for group in groups]
+            return start.at(point), 0.0
+        free = spreads > 0
+        edges = [block.start for block in blocks]
         warm: Float[np.ndarray, " c"] | None = None
 
         def loss(moved: Float[np.ndarray, " h"]) -> tuple[float, Float[np.ndarray, " h"]]:
             nonlocal warm
             point[free] = moved
-            now = self._at(point * spreads, medians, ties)
-            design = differences * now.columns(groups)
-            found = evidence(design, observations.ties, now.likelihood, warm)
+            now = start.at(point * spreads)
+            found = now.evidence(design, warm)
             warm = found.coefficients
             lapse, margin = now.likelihood.lapse, now.likelihood.margin
-            by_group = np.add.reduceat(found.by_column, edges)
+            by_block = np.add.reduceat(found.by_column, edges)
             slope = np.array(
                 [
-                    *by_group,
-                    by_group.sum(),
+                    *by_block,
+                    float(by_block @ start.consistent),
                     found.by_lapse * lapse * (1 - lapse),
                     found.by_margin * margin,
                 ]
@@ -108,19 +104,36 @@ class HyperPrior:
             return 0.5 * float(moved @ moved) - found.value, moved - (slope * spreads)[free]
 
         if not free.any():
-            return self._at(point, medians, ties).apart(shown_often), -loss(np.zeros(0))[0]
+            return start.at(point), -loss(np.zeros(0))[0]
         widest = np.minimum(6, _FARTHEST / spreads[free])
-        highest = np.where(np.arange(len(spreads)) == len(groups), 0.0, np.inf)[free]
+        highest = np.where(np.arange(len(spreads)) == len(blocks), 0.0, np.inf)[free]
         bounds = np.stack([-widest, np.minimum(widest, highest)], 1)
         found = minimize(
             loss, np.zeros(free.sum()), jac=True, method="L-BFGS-B", bounds=bounds,
             options={"maxiter": 60, "ftol": 1e-7, "gtol": 1e-3},
         )  # fmt: skip
         point[free] = found.x
-        return self._at(point * spreads, medians, ties).apart(shown_often), -float(found.fun)
+        return start.at(point * spreads), -float(found.fun)
 
-    def _at(self, moved: Float[np.ndarray, " h"], medians: Float[np.ndarray, " g"], ties: bool) -> Hyperparameters:
-        """Hyperparameters that are ``moved`` away from the medians, in logs (λ in logits)."""
-        lapse = float(expit(logit(self.lapse) + moved[-2])) if self.lapse > 0 else 0.0
-        margin = self.margin * float(np.exp(moved[-1])) if ties else 0.0
-        return Hyperparameters(medians * np.exp(moved[:-3] + moved[-3]), VoteLikelihood(lapse, margin))
+
+@dataclass(frozen=True)
+class _Scales:
+    """Hyperparameters as functions of how far they moved from their medians, in logs (λ in logits)."""
+
+    prior: HyperPrior
+    blocks: Sequence[Block]
+    ties: bool
+
+    @cached_property
+    def consistent(self) -> Float[np.ndarray, " g"]:
+        return np.array([float(block.liked) for block in self.blocks])
+
+    @cached_property
+    def medians(self) -> Float[np.ndarray, " g"]:
+        return np.array([block.median for block in self.blocks])
+
+    def at(self, moved: Float[np.ndarray, " h"]) -> Hyperparameters:
+        lapse = float(expit(logit(self.prior.lapse) + moved[-2])) if self.prior.lapse > 0 else 0.0
+        margin = self.prior.margin * float(np.exp(moved[-1])) if self.ties else 0.0
+        scales = self.medians * np.exp(moved[:-3] + moved[-3] * self.consistent)
+        return Hyperparameters(scales, VoteLikelihood(lapse, margin))

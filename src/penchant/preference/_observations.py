@@ -5,33 +5,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from penchant.core.contracts import Choice, Votes
+from penchant.core.contracts import Choice, Singles, Votes
 from penchant.core.errors import BadVote
 
 SILENT = frozenset({Choice.SKIP, Choice.BOTH_BAD})
-"""Answers without information on which of the two is better; they are logged and change no pairwise belief."""
+"""Answers without information on which of the two is better; they change no pairwise belief."""
+
+BOTH_BAD = "both bad"
+"""The channel of whether an image is good enough to be chosen: both of a pair are not, a chosen one is."""
 
 _OFTEN = 3
 """From so many votes on, what is particular to an image can be told from slips."""
 _MOST = 200
 """Images with an effect of their own, at most: those shown most often. The cost of a refit grows with them."""
 
+_PAIR = -1
+
 
 @dataclass(frozen=True)
 class Observations:
-    """Row t of ``differences`` is φ(winner) − φ(loser), or for a tie the difference with either sign.
+    """Row t of ``differences`` is φ(winner) − φ(loser), for a tie the difference with either sign, and for a single
+    image φ or −φ: ``signs`` says which (1 where the left one was chosen or the image was liked, else −1).
 
     ``images`` says which of the images that were shown often stand in a vote: 1 for the winner, −1 for the loser.
+    ``channels`` are places in ``names``, −1 for pairs. ``weights`` say how many votes a row counts for.
     """
 
     differences: Float[np.ndarray, "t d"]
     ties: Bool[np.ndarray, " t"]
     images: Float[np.ndarray, "t m"]
+    signs: Float[np.ndarray, " t"]
+    channels: Int[np.ndarray, " t"]
+    weights: Float[np.ndarray, " t"]
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ties)
+
+    @property
+    def pairs(self) -> Bool[np.ndarray, " t"]:
+        """Which rows are about two images."""
+        return self.channels == _PAIR
+
+    @property
+    def nuisance(self) -> Float[np.ndarray, "t e"]:
+        """What an answer owes to the side, then to the threshold of each channel."""
+        channels = [self.channels == place for place in range(len(self.names))]
+        return np.stack([self.signs * self.pairs, *(-self.signs * mask for mask in channels)], axis=1)
 
     def first(self, width: int) -> "Observations":
         """The same votes as the first ``width`` features see them."""
@@ -39,31 +61,108 @@ class Observations:
 
 
 def observe(votes: Votes, width: int) -> Observations:
-    """The votes that say something, in an order and orientation of their own.
-
-    The same votes in any order, or with the sides swapped, give the same arrays to the bit.
+    """The votes that say something, in an order of their own: the same votes in any order give the same arrays.
 
     Raises:
         BadVote: features of another width, or NaN or infinite ones; the text names the vote.
     """
     if not len(votes.left) == len(votes.right) == len(votes.choices):
         raise BadVote(f"{len(votes)} choices for {len(votes.left)} left and {len(votes.right)} right images")
-    if not len(votes):
-        return Observations(np.zeros((0, width)), np.zeros(0, dtype=bool), np.zeros((0, 0)))
-    left, right = checked(votes.left, width), checked(votes.right, width)
-    rows: list[tuple[bytes, bool, Float[np.ndarray, " d"], bytes, bytes]] = []
-    for a, b, choice in zip(left, right, votes.choices, strict=True):
-        if choice in SILENT:
-            continue
-        difference = oriented(a, b, choice)
-        if difference.any():
-            first, second = (a, b) if np.array_equal(difference, a - b) else (b, a)
-            key = difference.tobytes()
-            rows.append((key, choice == Choice.TIE, difference, first.tobytes(), second.tobytes()))
-    rows.sort(key=lambda row: (*row[:2], *row[3:]))
-    differences = np.array([row[2] for row in rows]).reshape(len(rows), width)
-    ties = np.array([row[1] for row in rows], dtype=bool)
-    return Observations(differences, ties, _incidence([row[3] for row in rows], [row[4] for row in rows]))
+    pairs = _pairs(votes, width)
+    names, differences, signs, channels, weights = _singles(_with_rejected(votes), width)
+    count = len(pairs.ties)
+    rows = count + len(signs)
+    return Observations(
+        np.concatenate([pairs.differences, differences]),
+        np.concatenate([pairs.ties, np.zeros(rows - count, dtype=bool)]),
+        np.concatenate([pairs.images, np.zeros((rows - count, pairs.images.shape[1]))]),
+        np.concatenate([pairs.signs, signs]),
+        np.concatenate([pairs.channels, channels]),
+        np.concatenate([pairs.weights, weights]),
+        names,
+    )
+
+
+def _pairs(votes: Votes, width: int) -> Observations:
+    rows: list[tuple[bytes, bool, float, Float[np.ndarray, " d"], bytes, bytes]] = []
+    if len(votes):
+        left, right = checked(votes.left, width), checked(votes.right, width)
+        for a, b, choice in zip(left, right, votes.choices, strict=True):
+            if choice in SILENT:
+                continue
+            difference = oriented(a, b, choice)
+            if difference.any():
+                sign = side_of(a, b, difference)
+                first, second = (a, b) if sign > 0 else (b, a)
+                key = difference.tobytes()
+                rows.append((key, choice == Choice.TIE, sign, difference, first.tobytes(), second.tobytes()))
+    rows.sort(key=lambda row: (*row[:3], *row[4:]))
+    return Observations(
+        np.array([row[3] for row in rows]).reshape(len(rows), width),
+        np.array([row[1] for row in rows], dtype=bool),
+        _incidence([row[4] for row in rows], [row[5] for row in rows]),
+        np.array([row[2] for row in rows], dtype=np.float64),
+        np.full(len(rows), _PAIR),
+        np.ones(len(rows)),
+    )
+
+
+def _with_rejected(votes: Votes) -> Singles:
+    """The single images, and from each *both bad* two that were not good enough.
+
+    Where somebody rejects pairs, each choice also says that its winner was good enough.
+    """
+    singles = votes.singles
+    if Choice.BOTH_BAD not in votes.choices:
+        return singles
+    images: list[Float[np.ndarray, " d"]] = []
+    good: list[bool] = []
+    for left, right, choice in zip(votes.left, votes.right, votes.choices, strict=True):
+        shown = {Choice.BOTH_BAD: [left, right], Choice.LEFT: [left], Choice.RIGHT: [right]}.get(choice, [])
+        images += shown
+        good += [choice is not Choice.BOTH_BAD] * len(shown)
+    return Singles(
+        np.concatenate([singles.images, images]) if len(singles) else np.array(images),
+        [*singles.positive, *good],
+        [*singles.channels, *[BOTH_BAD] * len(good)],
+        [*singles.exposure, *[1.0] * len(good)],
+    )
+
+
+def _singles(
+    singles: Singles, width: int
+) -> tuple[
+    tuple[str, ...],
+    Float[np.ndarray, "s d"],
+    Float[np.ndarray, " s"],
+    Int[np.ndarray, " s"],
+    Float[np.ndarray, " s"],
+]:
+    """Names of the channels, then differences, signs, channels and weights of the rows.
+
+    What was not done with an image that was seen with probability p counts p: log(1 − p·σ(f)) ≈ p·log σ(−f), the
+    position-based model of clicks (Craswell et al. 2008) to first order in σ(f).
+    """
+    count = len(singles)
+    if not count == len(singles.positive) == len(singles.channels) == len(singles.exposure):
+        raise BadVote(f"{count} images for {len(singles.positive)} answers in {len(singles.channels)} channels")
+    if not count:
+        return (), np.zeros((0, width)), np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0)
+    exposure = np.asarray(singles.exposure, dtype=np.float64)
+    if not ((exposure > 0) & (exposure <= 1)).all():
+        raise BadVote("the exposure of an image is a probability above 0 and at most 1; found another number")
+    positive = np.asarray(singles.positive, dtype=bool)
+    signs = np.where(positive, 1.0, -1.0)
+    images = checked(singles.images, width)
+    names = tuple(sorted(set(singles.channels)))
+    channels = np.array([names.index(name) for name in singles.channels])
+    weights = np.where(positive, 1.0, exposure)
+    keys = [
+        (int(c), float(s), float(w), row.tobytes())
+        for c, s, w, row in zip(channels, signs, weights, images, strict=True)
+    ]
+    order = sorted(range(count), key=lambda place: keys[place])
+    return names, (signs[:, None] * images)[order] + 0.0, signs[order], channels[order], weights[order]
 
 
 def _incidence(first: Sequence[bytes], second: Sequence[bytes]) -> Float[np.ndarray, "t m"]:
@@ -87,6 +186,13 @@ def oriented(left: Float[np.ndarray, " d"], right: Float[np.ndarray, " d"], choi
         if len(nonzero) and difference[nonzero[0]] < 0:
             difference = -difference
     return difference + 0.0  # -0.0 becomes 0.0, so equal numbers are equal bytes
+
+
+def side_of(
+    left: Float[np.ndarray, " d"], right: Float[np.ndarray, " d"], difference: Float[np.ndarray, " d"]
+) -> float:
+    """1 where ``difference`` is left minus right, −1 where it is right minus left."""
+    return 1.0 if np.array_equal(difference, left - right) else -1.0
 
 
 def checked(features: Float[np.ndarray, "..."], width: int) -> Float[np.ndarray, "..."]:

@@ -9,14 +9,19 @@ from jaxtyping import Float
 from scipy.special import expit, logit
 from torch import Tensor
 
-from penchant.core.contracts import Choice, Encoder, Extractor, Group, Posterior, Votes
+from penchant.core.contracts import LIKE, Choice, Encoder, Extractor, Group, Posterior, PriorTaste, Votes
 from penchant.core.errors import BadConfiguration
 from penchant.core.threads import one_blas_thread
+from penchant.preference._channels import at_first, strengths
+from penchant.preference._design import Design, Scales, design
 from penchant.preference._fitting import Hyperparameters, HyperPrior
 from penchant.preference._information import information, information_table
-from penchant.preference._laplace import find_mode, system_of
-from penchant.preference._observations import SILENT, Observations, checked, observe, oriented
+from penchant.preference._likelihood import VoteLikelihood
+from penchant.preference._observations import SILENT, Observations, checked, observe, oriented, side_of
 from penchant.preference._reward import LinearReward
+
+_FEEBLE = 0.05
+"""Pulls of a side below so many logits do not matter for what to ask."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,13 @@ class Linear:
     drawn towards 1/2 by the probability that the voter has no taste that these features see, from the evidence
     against coin tosses: after some ten decided votes of somebody who means it there is little left of it.
 
-    ``both_bad`` and ``skip`` say nothing about which of the two is better and change nothing here. A voter's
-    consistency is a factor that all scales share. All medians and spreads are of the hyperparameters' priors; a
-    spread of 0 holds one fixed; ``lapse=0`` without ties is plain Bradley-Terry.
+    Beside the taste, answers may owe something to other things, each one more weight with a scale of its own: the side
+    an image is shown on; for likes and dislikes of single images a threshold, u(x) − c; for ``both_bad`` another one,
+    of what is good enough to be chosen. Implicit signals (downloads, clicks) have a threshold each as well, and count
+    for as much of a vote as makes all the answers most probable, at first nothing. ``skip`` says nothing about taste.
+
+    A voter's consistency is a factor that all scales share. All medians and spreads are of the hyperparameters' priors;
+    a spread of 0 holds one fixed; ``lapse=0`` without ties is plain Bradley-Terry.
 
     Attributes:
         scale: median of the utility that one group can make, in logits.
@@ -54,6 +63,9 @@ class Linear:
         optional_share: median scale of an optional group, as a share of ``scale``.
         doubt: prior probability that there is no taste to be seen, at evidence that the fitted scales flatter; 0
             for none.
+        side: median of how strongly the side of an image pulls, in logits; 0 for no such pull.
+        side_spread: standard deviation of its logarithm.
+        threshold: standard deviation of the thresholds of single images, in logits.
 
     >>> from penchant.core.contracts import Choice, Group
     >>> belief = Linear().prior([Group("colour", 0, 2)])
@@ -74,12 +86,15 @@ class Linear:
     image_spread: float = 1.0
     optional_share: float = 0.5
     doubt: float = 0.7
+    side: float = 0.1
+    side_spread: float = 1.0
+    threshold: float = 2.0
 
     def __post_init__(self) -> None:
-        if not all(0 < value < np.inf for value in (self.scale, self.margin, self.image)):
-            raise ValueError(
-                f"scale, margin and image must be positive; found {self.scale:g}, {self.margin:g} and {self.image:g}"
-            )
+        positive = ("scale", "margin", "image", "threshold")
+        if not all(0 < getattr(self, name) < np.inf for name in positive):
+            found = ", ".join(f"{name}={getattr(self, name):g}" for name in positive)
+            raise ValueError(f"{', '.join(positive)} must be positive; found {found}")
         if not 0 <= self.lapse < 1:
             raise ValueError(f"lapse is a share of votes, from 0 to below 1; found {self.lapse:g}")
         if not (0 < self.optional_share < np.inf and 0 <= self.doubt < 1):
@@ -87,15 +102,19 @@ class Linear:
                 f"optional_share must be positive and doubt from 0 to below 1; found {self.optional_share:g} and "
                 f"{self.doubt:g}"
             )
-        spreads = ("scale_spread", "consistency_spread", "lapse_spread", "margin_spread", "image_spread")
+        spreads = (
+            "scale_spread", "consistency_spread", "lapse_spread", "margin_spread", "image_spread",
+            "side", "side_spread",
+        )  # fmt: skip
         if not all(getattr(self, name) >= 0 for name in spreads):
             raise ValueError(f"{', '.join(spreads)} must not be negative")
 
-    def prior(self, groups: Sequence[Group]) -> "LinearPosterior":
+    def prior(self, groups: Sequence[Group], known: PriorTaste | None = None) -> "LinearPosterior":
         """The belief before any vote.
 
         Raises:
-            BadConfiguration: the groups do not follow one another without gaps from column 0, optional ones last.
+            BadConfiguration: the groups do not follow one another without gaps from column 0, optional ones last; or
+                ``known`` is over more features than there are.
         """
         stop = 0
         for group in groups:
@@ -110,7 +129,9 @@ class Linear:
             raise BadConfiguration("a taste needs at least one group of features that is not optional; found none")
         if optional != sorted(optional):
             raise BadConfiguration("optional groups must come after all others, so that they can be left out")
-        return _fitted(self, tuple(groups), Votes(np.zeros((0, stop)), np.zeros((0, stop)), []))
+        if known is not None and len(known.weights) > stop:
+            raise BadConfiguration(f"the known taste is over {len(known.weights)} features; here there are {stop}")
+        return _fitted(self, tuple(groups), known, Votes(np.zeros((0, stop)), np.zeros((0, stop)), []))
 
     @staticmethod
     def load(directory: Path, encoder: Encoder | None = None) -> LinearReward:
@@ -122,21 +143,35 @@ class Linear:
 class LinearPosterior(Posterior):
     """w ~ N(mean, A Aᵀ): the covariance is kept as a square root A, so it stays positive definite by construction.
 
-    The weights are those of the groups in use; columns of the features beyond them belong to optional groups left out.
-    ``conviction`` is the probability that there is a taste to be seen.
+    The weights are those of the features in use; columns beyond them belong to optional groups left out.
+    ``nuisance_mean`` and ``nuisance_factor`` are the same of what is no taste: the pull of the left side, then the
+    threshold of every channel in ``strengths``, which says how much of a vote each counts for. ``image`` is the
+    standard deviation of what is particular to an image; 0 where it could not be told. ``conviction`` is the
+    probability that there is a taste to be seen.
     """
 
     component: Linear
     groups: tuple[Group, ...]
+    known: PriorTaste | None
     mean_weights: Float[np.ndarray, " d"]
-    factor: Float[np.ndarray, "d d"]
-    hyper: Hyperparameters = field(repr=False)
+    factor: Float[np.ndarray, "d k"]
+    nuisance_mean: Float[np.ndarray, " e"]
+    nuisance_factor: Float[np.ndarray, "e k"]
+    scales: Float[np.ndarray, " g"] = field(repr=False)
+    likelihood: VoteLikelihood
+    image: float = 0.0
+    strengths: Mapping[str, float] = field(default_factory=dict[str, float])
     conviction: float = 1.0
 
     @property
     def used(self) -> tuple[Group, ...]:
         """The groups in use."""
-        return self.groups[: len(self.hyper.scales)]
+        return self.groups[: len(self.scales)]
+
+    @property
+    def side(self) -> tuple[float, float]:
+        """How strongly the left side pulls, in logits: mean and standard deviation."""
+        return float(self.nuisance_mean[0]), float(np.linalg.norm(self.nuisance_factor[0]))
 
     def update(
         self, left: Float[np.ndarray, " d"], right: Float[np.ndarray, " d"], choice: Choice
@@ -147,45 +182,75 @@ class LinearPosterior(Posterior):
         m ← m + Σd·(E[z|y] − δ)/v, Σ ← Σ − Σd dᵀΣ·(v − Var[z|y])/v². In the square root A ← A(I − c·qqᵀ) with
         q = Aᵀd/|Aᵀd| and (1 − c)² = 1 − |Aᵀd|²·(v − Var[z|y])/v². About 0.1 ms at 100-150 features.
         The conviction follows Bayes' rule: the odds of a taste against coin tosses times p(y) / p(y | toss).
+        A ``both_bad`` waits for the next refit, which finds the threshold first.
 
         Raises:
             BadVote: features of another width or not finite.
         """
         if choice in SILENT:
             return self
-        difference = oriented(self._seen(left), self._seen(right), choice)
-        push = difference @ self.factor
+        left, right = self._seen(left), self._seen(right)
+        difference = oriented(left, right, choice)
+        if not difference.any():
+            return self
+        nuisance = np.zeros(len(self.nuisance_mean))
+        nuisance[0] = side_of(left, right, difference)
+        return self._told(difference, nuisance, choice == Choice.TIE, images=2)
+
+    def update_single(self, image: Float[np.ndarray, " d"], positive: bool, channel: str = LIKE) -> "LinearPosterior":
+        """The same for a like or dislike; a channel that was not there at the last refit waits for the next."""
+        strength = self.strengths.get(channel, 0.0)
+        image = self._seen(image)
+        if not strength:
+            return self
+        sign = 1.0 if positive else -1.0
+        nuisance = np.zeros(len(self.nuisance_mean))
+        nuisance[1 + list(self.strengths).index(channel)] = -sign
+        return self._told(sign * strength * image, nuisance, False, images=1, margin=self.likelihood.margin)
+
+    def _told(
+        self,
+        difference: Float[np.ndarray, " d"],
+        nuisance: Float[np.ndarray, " e"],
+        tie: bool,
+        images: int,
+        margin: float = 0.0,
+    ) -> "LinearPosterior":
+        push = difference @ self.factor + nuisance @ self.nuisance_factor
         length = float(push @ push)
         if length < 1e-12:
             return self
-        variance = length + 2 * self.hyper.image**2
-        expected = float(difference @ self.mean_weights)
-        tie = choice == Choice.TIE
-        mean, after, probability = self.hyper.likelihood.moments(expected, variance, tie)
-        tossed = float(np.exp(self.hyper.likelihood.log_probability(np.zeros(1), np.array([tie]))[0]))
+        variance = length + images * self.image**2
+        expected = float(difference @ self.mean_weights + nuisance @ self.nuisance_mean)
+        mean, after, probability = self.likelihood.moments(expected + margin, variance, tie)
+        without = np.array([float(nuisance @ self.nuisance_mean) + margin])
+        tossed = float(np.exp(self.likelihood.log_probability(without, np.array([tie]))[0]))
         meant = self.conviction * probability
         direction = push / np.sqrt(length)
-        gain = self.factor @ direction
-        left_over = np.sqrt(max(1 - length * (variance - after) / variance**2, 1e-12))
+        kept = 1 - np.sqrt(max(1 - length * (variance - after) / variance**2, 1e-12))
+        moved = np.sqrt(length) * (mean - margin - expected) / variance
+        gain, aside = self.factor @ direction, self.nuisance_factor @ direction
         return replace(
             self,
-            mean_weights=self.mean_weights + gain * (np.sqrt(length) * (mean - expected) / variance),
-            factor=self.factor - np.outer(gain, (1 - left_over) * direction),
+            mean_weights=self.mean_weights + gain * moved,
+            factor=self.factor - np.outer(gain, kept * direction),
+            nuisance_mean=self.nuisance_mean + aside * moved,
+            nuisance_factor=self.nuisance_factor - np.outer(aside, kept * direction),
             conviction=meant / max(meant + (1 - self.conviction) * tossed, 1e-300),
         )
 
     def refit(self, votes: Votes) -> "LinearPosterior":
         """The belief from all ``votes`` at once, scales, lapse rate and tie margin by evidence.
 
-        It depends on nothing but the component's settings, the groups and the votes: not on this belief, nor on the
-        votes' order or sides; equal votes give equal bits. Some tens of milliseconds for 100 votes. Call it every
-        5-10 votes or in idle time: the online update depends on order and drifts from it.
+        It depends on nothing but the component's settings, the groups, what was known before and the votes: not on this
+        belief, nor on the votes' order; equal votes give equal bits. Some tens of milliseconds for 100 votes. Call it
+        every 5-10 votes or in idle time: the online update depends on order and drifts from it.
 
         Raises:
             BadVote: features of another width or not finite.
         """
         with one_blas_thread():
-            return _fitted(self.component, self.groups, votes)
+            return _fitted(self.component, self.groups, self.known, votes)
 
     def predict(self, left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """P(left | one is chosen), lapses and doubt included, at δ/√(1 + πv/8) (MacKay 1992).
@@ -193,9 +258,22 @@ class LinearPosterior(Posterior):
         Swapping gives 1 − P exactly.
         """
         difference = self._seen(left) - self._seen(right)
-        variance = ((difference @ self.factor) ** 2).sum(1) + 2 * self.hyper.image**2
-        seen = self.hyper.likelihood.prefer(difference @ self.mean_weights / np.sqrt(1 + np.pi * variance / 8))
-        return 0.5 + self.conviction * (seen - 0.5)
+        variance = ((difference @ self.factor) ** 2).sum(1) + 2 * self.image**2
+        return self._chosen(difference @ self.mean_weights, variance, 0.0)
+
+    def foretell(self, left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """The same with the pull of the left side."""
+        difference = self._seen(left) - self._seen(right)
+        variance = ((difference @ self.factor + self.nuisance_factor[0]) ** 2).sum(1) + 2 * self.image**2
+        return self._chosen(difference @ self.mean_weights, variance, float(self.nuisance_mean[0]))
+
+    def _chosen(
+        self, difference: Float[np.ndarray, " n"], variance: Float[np.ndarray, " n"], side: float
+    ) -> Float[np.ndarray, " n"]:
+        """P(left | one is chosen), the side alone deciding as far as there is no taste."""
+        seen = self.likelihood.prefer((difference + side) / np.sqrt(1 + np.pi * variance / 8))
+        without = float(self.likelihood.prefer(np.array([side]))[0]) if side else 0.5
+        return without + self.conviction * (seen - without)
 
     def mean(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """Expected utility only: one pass over the pool."""
@@ -218,14 +296,21 @@ class LinearPosterior(Posterior):
     def information(
         self, difference: Float[np.ndarray, " p"], variance: Float[np.ndarray, " p"]
     ) -> Float[np.ndarray, " p"]:
-        """By quadrature over left, right and tie with the fitted lapse rate and margin, looked up in a table."""
-        return information(self.hyper.likelihood, difference, variance)
+        """By quadrature over left, right and tie with the fitted lapse rate and margin, looked up in a table.
+
+        Sides are a fair coin, so a pull to one of them is averaged over both.
+        """
+        side = self.side[0]
+        if abs(side) < _FEEBLE:
+            return information(self.likelihood, difference, variance)
+        either = [information(self.likelihood, difference + pull, variance) for pull in (side, -side)]
+        return (either[0] + either[1]) / 2
 
     def draw(
         self, features: Float[np.ndarray, "n d"], count: int, rng: np.random.Generator
     ) -> Float[np.ndarray, "k n"]:
         """``count`` utilities u = φᵀw, w drawn from the posterior: joint over images, one pass over the pool."""
-        weights = self.mean_weights[:, None] + self.factor @ rng.standard_normal((len(self.mean_weights), count))
+        weights = self.mean_weights[:, None] + self.factor @ rng.standard_normal((self.factor.shape[1], count))
         return (self._cut(features) @ self._like(weights, features)).T
 
     def weights(self) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
@@ -245,7 +330,7 @@ class LinearPosterior(Posterior):
                 "weight": float(np.linalg.norm(mean[group.start : group.stop])),
                 "sd": float(np.linalg.norm(sd[group.start : group.stop])),
             }
-            for group, scale in zip(self.used, self.hyper.scales, strict=True)
+            for group, scale in zip(self.used, self.scales, strict=True)
         ]
 
     def reward(self, extractor: Extractor, reference: Float[Tensor, "n c h w"], caution: float) -> LinearReward:
@@ -262,15 +347,17 @@ class LinearPosterior(Posterior):
         return LinearReward.standardised(extractor, self.mean_weights, self.factor, reference, caution)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Mean, covariance factor, group scales, lapse rate, margin, image effect and conviction."""
-        likelihood = self.hyper.likelihood
+        """Taste and nuisance with their covariance, group scales, and all else that the evidence decides."""
         return {
             "mean": self.mean_weights,
             "factor": self.factor,
-            "scales": self.hyper.scales,
-            "lapse": np.array(likelihood.lapse),
-            "margin": np.array(likelihood.margin),
-            "image": np.array(self.hyper.image),
+            "nuisance_mean": self.nuisance_mean,
+            "nuisance_factor": self.nuisance_factor,
+            "scales": self.scales,
+            "lapse": np.array(self.likelihood.lapse),
+            "margin": np.array(self.likelihood.margin),
+            "image": np.array(self.image),
+            "strengths": np.array(list(self.strengths.values()), dtype=np.float64),
             "conviction": np.array(self.conviction),
         }
 
@@ -285,47 +372,98 @@ class LinearPosterior(Posterior):
         return array.astype(features.dtype, copy=False)
 
 
-def _fitted(component: Linear, groups: tuple[Group, ...], votes: Votes) -> LinearPosterior:
+def _fitted(component: Linear, groups: tuple[Group, ...], known: PriorTaste | None, votes: Votes) -> LinearPosterior:
     """With the optional groups where the votes are more probable with them, else without."""
     observations = observe(votes, groups[-1].stop)
     required = tuple(group for group in groups if not group.optional)
+    fit = _fit(component, observations, required, known)
+    if len(groups) > len(required) and len(observations):
+        more = _fit(component, observations, groups, known)
+        if more.plausible > fit.plausible:
+            fit = more
+    information_table(fit.hyper.likelihood)  # made now, while nobody waits
+    return fit.posterior(component, groups, known)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Hyperparameters for some of the groups, and the log of evidence × prior there."""
+
+    design: Design
+    groups: tuple[Group, ...]
+    strengths: Mapping[str, float]
+    hyper: Hyperparameters
+    plausible: float
+
+    def posterior(self, component: Linear, groups: tuple[Group, ...], known: PriorTaste | None) -> LinearPosterior:
+        design, scales = self.design, self.hyper.scales
+        mean, factor = _laplace(design, self.hyper)
+        nuisance = slice(design.features, design.features + design.nuisance)
+        weights, root = mean[: design.features], factor[: design.features]
+        if known is not None:
+            width = max(design.features, len(known.weights))
+            direction = np.zeros(width)
+            direction[: len(known.weights)] = known.weights
+            weights = np.pad(weights, (0, width - len(weights))) + direction * (known.trust + mean[nuisance.stop])
+            root = np.pad(root, ((0, width - len(root)), (0, 0))) + np.outer(direction, factor[nuisance.stop])
+        shown_often = design.observations.images.shape[1]
+        return LinearPosterior(
+            component, groups, known, weights, root, mean[nuisance], factor[nuisance],
+            scales[: len(self.groups)], self.hyper.likelihood,
+            float(scales[-1] / np.sqrt(shown_often)) if shown_often else 0.0,
+            self.strengths, self._conviction(component.doubt),
+        )  # fmt: skip
+
+    def _conviction(self, doubt: float) -> float:
+        """P(there is a taste): the evidence against that of the nuisance alone."""
+        if not doubt:
+            return 1.0
+        bare = replace(self.hyper, scales=self.hyper.scales[self.design.aside])
+        tossed = bare.evidence(self.design.without_taste()).value if len(self.design.observations) else 0.0
+        return float(expit(self.plausible - tossed - logit(doubt)))
+
+
+def _fit(component: Linear, observations: Observations, groups: tuple[Group, ...], known: PriorTaste | None) -> _Fit:
+    scales = Scales(
+        component.scale, component.scale_spread, component.optional_share, component.side, component.side_spread,
+        component.threshold, component.image, component.image_spread,
+    )  # fmt: skip
     prior = HyperPrior(
-        component.scale, component.image, component.image_spread, component.optional_share, component.scale_spread,
         component.consistency_spread, component.lapse, component.lapse_spread, component.margin,
         component.margin_spread,
     )  # fmt: skip
-    hyper, plausible = prior.fit(observations.first(required[-1].stop), required)
-    used = required
-    if len(groups) > len(required) and len(observations):
-        more, with_all = prior.fit(observations, groups)
-        if with_all > plausible:
-            hyper, plausible, used = more, with_all, groups
-    tossed = float(hyper.likelihood.log_probability(np.zeros(len(observations)), observations.ties).sum())
-    conviction = float(expit(plausible - tossed - logit(component.doubt))) if component.doubt else 1.0
-    mean, factor = _laplace(observations.first(used[-1].stop), hyper, hyper.columns(used))
-    information_table(hyper.likelihood)  # made now, while nobody waits
-    return LinearPosterior(component, groups, mean, factor, hyper, conviction)
+
+    def design_for(strengths: Mapping[str, float]) -> Design:
+        return design(observations, groups, scales, strengths, known)
+
+    believed = at_first(observations.names)
+    hyper, plausible = prior.fit(design_for(believed))
+    if observations.names:
+        found = strengths(design_for, hyper, observations.names)
+        if found != believed:
+            believed = found
+            hyper, plausible = prior.fit(design_for(believed))
+    return _Fit(design_for(believed), groups, believed, hyper, plausible)
 
 
-def _laplace(
-    observations: Observations, hyper: Hyperparameters, columns: Float[np.ndarray, " d"]
-) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d d"]]:
+def _laplace(design: Design, hyper: Hyperparameters) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "c c"]]:
     """Mean and a square root of Σ = S (I + XᵀVX)⁻¹ S with X = DS, at the mode.
 
     V = (W⁻¹ + τ²EEᵀ)⁻¹ is the information W of the votes without what is particular to the images E in them.
     """
-    if not len(observations):
-        return np.zeros(len(columns)), np.diag(columns)
-    design = observations.differences * columns
-    effects = hyper.image * observations.images
-    mode = find_mode(system_of(np.hstack([design, effects])), observations.ties, hyper.likelihood)
+    columns = hyper.columns(design.blocks)
+    shown_often = design.observations.images.shape[1]
+    own = len(columns) - shown_often
+    if not len(design.observations):
+        return np.zeros(own), np.diag(columns[:own])
+    mode = hyper.mode(design)
     root = np.sqrt(mode.terms.information)[:, None]
-    seen = root * design
-    precision = np.eye(len(columns)) + seen.T @ seen
-    if effects.shape[1]:
-        blurred = root * effects
-        inner = np.linalg.inv(np.eye(effects.shape[1]) + blurred.T @ blurred)
+    scaled = root * design.columns * columns
+    seen, blurred = scaled[:, :own], scaled[:, own:]
+    precision = np.eye(own) + seen.T @ seen
+    if shown_often:
+        inner = np.linalg.inv(np.eye(shown_often) + blurred.T @ blurred)
         precision -= seen.T @ blurred @ inner @ blurred.T @ seen
     # With B = LLᵀ, S L⁻ᵀ is a square root of S B⁻¹ S.
     inverse = np.linalg.inv(np.linalg.cholesky(precision))
-    return columns * mode.omega[: len(columns)], columns[:, None] * inverse.T
+    return columns[:own] * mode.omega[:own], columns[:own, None] * inverse.T
