@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from penchant.core.contracts import PREFERENCE, QUERIES, Asked, Candidates, Choice, Group, Posterior, Votes
+from penchant.core.contracts import PREFERENCE, QUERIES, Asked, Candidates, Choice, Group, Posterior, PriorTaste, Votes
 
 LOGISTIC, COMMITTEE, PAIRWISE_GP = "random + logistic", "committee", "PairwiseGP + EUBO"
 PEERS = (LOGISTIC, COMMITTEE, PAIRWISE_GP)
@@ -75,16 +75,15 @@ class ModelLearner(Learner):
         preference: str,
         strategy: str,
         refit_every: int,
-        before: Votes | None = None,
+        known: PriorTaste | None = None,
         audit_share: float = 0.0,
     ):
         super().__init__(pool)
         self.strategy, self.name = QUERIES.make(strategy), strategy
         self.lazy = strategy == RANDOM
         self.refit_every, self.audit_share = refit_every, audit_share
-        self.before = before
-        self.prior: Posterior = PREFERENCE.make(preference).prior(groups)
-        self.posterior = self.prior if before is None else self.prior.refit(before)
+        self.prior: Posterior = PREFERENCE.make(preference).prior(groups, known)
+        self.posterior = self.prior
         self.history: list[Asked] = []
         self._winner: int | None = None
         self._chosen_by = Asked(strategy, False, None)
@@ -108,7 +107,7 @@ class ModelLearner(Learner):
             return
         features = self.pool[[left, right]].astype(np.float64)
         if self._winner is not None:
-            chance = float(self.posterior.predict(features[:1], features[1:])[0])
+            chance = float(self.posterior.foretell(features[:1], features[1:])[0])
             given = chance if choice is Choice.LEFT else 1 - chance
             self.history.append(replace(self._chosen_by, surprise=float(-np.log(max(given, 1e-12)))))
         else:
@@ -123,7 +122,7 @@ class ModelLearner(Learner):
         if self._seen == len(self.choices):
             return
         self._seen = len(self.choices)
-        self.posterior = self.prior.refit(joined(self.before, self.votes()))
+        self.posterior = self.prior.refit(self.votes())
 
     def mean(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """The posterior mean."""
@@ -207,14 +206,6 @@ class Committee(Learner):
     def predict(self, left: Float[np.ndarray, "p d"], right: Float[np.ndarray, "p d"]) -> Float[np.ndarray, " p"]:
         """The mean of the members' probabilities."""
         return expit((left - right) @ self.weights.T).mean(axis=1)
-
-
-def joined(before: Votes | None, votes: Votes) -> Votes:
-    """The votes of both."""
-    if before is None:
-        return votes
-    left, right = (np.concatenate(sides) for sides in ((before.left, votes.left), (before.right, votes.right)))
-    return Votes(left, right, [*before.choices, *votes.choices])
 
 
 def won(votes: Votes) -> Float[np.ndarray, "t d"]:

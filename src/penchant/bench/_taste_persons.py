@@ -11,8 +11,9 @@ from penchant.bench._running import Row
 from penchant.bench._taste_learners import LOGISTIC, RANDOM, Learner, Logistic, ModelLearner
 from penchant.bench._taste_people import Crowd, crowd
 from penchant.bench._taste_scores import accuracy, calibration_error, log_loss
-from penchant.core.contracts import Choice, Progress, Report, Votes
+from penchant.core.contracts import Choice, PriorTaste, Progress, Report, Votes
 from penchant.core.rng import Rng
+from penchant.preference import trusted
 
 CHECKPOINTS = (0, 1, 10, 30, 100)
 OTHERS, ANSWERS_EACH = 100, 5
@@ -52,8 +53,8 @@ def people_rows(name: str, setting: Setting, report: Report) -> list[Row]:
 def _of_person(everybody: Crowd, person: int, setting: Setting) -> Iterator[tuple[str, str, "_Foretold"]]:
     asked, kept = _split(everybody, person)
 
-    def model(own: Crowd, pool: Int[np.ndarray, " k"], strategy: str, before: Votes | None = None) -> Learner:
-        return ModelLearner(own.features[pool], own.groups, setting.preference, strategy, setting.refit_every, before)
+    def model(own: Crowd, pool: Int[np.ndarray, " k"], strategy: str, known: PriorTaste | None = None) -> Learner:
+        return ModelLearner(own.features[pool], own.groups, setting.preference, strategy, setting.refit_every, known)
 
     yield OWN, LOGISTIC, _foretold(Logistic(everybody.features[asked]), everybody, person, asked, kept)
     for strategy in dict.fromkeys((RANDOM, setting.strategy)):
@@ -62,9 +63,11 @@ def _of_person(everybody: Crowd, person: int, setting: Setting) -> Iterator[tupl
     again = _foretold(model(everybody, everything, RANDOM), everybody, person, everything, everything)
     yield SEEN, RANDOM, again
     seen = everybody.with_others(person)
-    before = _of_others(everybody, person)
+    column = np.zeros(seen.features.shape[1])
+    column[-1] = 1.0
+    known = PriorTaste(column, *trusted(*_of_others(everybody, person)))
     for strategy in dict.fromkeys((RANDOM, setting.strategy)):
-        yield CROWD, strategy, _foretold(model(seen, asked, strategy, before), seen, person, asked, kept)
+        yield CROWD, strategy, _foretold(model(seen, asked, strategy, known), seen, person, asked, kept)
     yield CROWD, "the others' mean alone", _mean_alone(seen, person, kept)
 
 
@@ -84,23 +87,16 @@ def _split(everybody: Crowd, person: int) -> tuple[Int[np.ndarray, " k"], Int[np
     return np.sort(items[third:]), np.sort(items[:third])
 
 
-def _of_others(everybody: Crowd, person: int) -> Votes:
-    """Random answers of random others, on the same features: to none of them is his own opinion shown.
-
-    The column of the others' mean is for each of them that of all people but him and ``person``.
-    """
+def _of_others(everybody: Crowd, person: int) -> tuple[Sequence[Float[np.ndarray, " 1"]], Sequence[Votes]]:
+    """Random answers of random others, and for each of them what is known: the mean of all but him and ``person``."""
     rng = Rng(2026).child("others", person).numpy()
-    left: list[np.ndarray] = []
-    right: list[np.ndarray] = []
-    choices: list[Choice] = []
+    people: list[Votes] = []
     for other in rng.permutation(np.delete(np.arange(len(everybody.ratings)), person))[: OTHERS // ANSWERS_EACH]:
-        view = everybody.with_others(person, int(other))
-        for _ in range(ANSWERS_EACH):
-            a, b = (int(item) for item in rng.choice(everybody.rated(int(other)), 2, replace=False))
-            left.append(view.features[a])
-            right.append(view.features[b])
-            choices.append(everybody.answer(int(other), a, b))
-    return Votes(np.array(left, dtype=np.float64), np.array(right, dtype=np.float64), choices)
+        mean = everybody.others(person, int(other))[:, None]
+        pairs = np.array([rng.choice(everybody.rated(int(other)), 2, replace=False) for _ in range(ANSWERS_EACH)])
+        choices = [everybody.answer(int(other), int(a), int(b)) for a, b in pairs]
+        people.append(Votes(mean[pairs[:, 0]], mean[pairs[:, 1]], choices))
+    return [np.ones(1)] * len(people), people
 
 
 def _foretold(

@@ -313,6 +313,10 @@ class Posterior(ABC):
         """``count`` joint draws of u for the images (Thompson sampling)."""
 
     @abstractmethod
+    def weights(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """Mean and standard deviation of w, of the first k features; those beyond are not in use."""
+
+    @abstractmethod
     def reward(self, extractor: Extractor, reference: Float[Tensor, "n c h w"], caution: float) -> Reward:
         """The reward for alignment; ``reference`` are images of the generator it is standardised on."""
 

@@ -1,5 +1,7 @@
 """Models of a taste, learned from votes: one file, one model."""
 
 from penchant.preference._convolutional import Convolutional, ConvolutionalModel
+from penchant.preference._known import trusted
+from penchant.preference._portable import PortableTaste, blended
 
-__all__ = ["Convolutional", "ConvolutionalModel"]
+__all__ = ["Convolutional", "ConvolutionalModel", "PortableTaste", "blended", "trusted"]

@@ -30,7 +30,7 @@ class Asker:
     def __post_init__(self) -> None:
         self._asked = len(self.store.queries())
 
-    def next(self, version: int, pool: Pool, taste: Taste) -> Query:
+    def next(self, version: int, pool: Pool, taste: Taste, voter: str | None = None) -> Query:
         """A new query over the candidates of ``version``, stored with its propensity and the prediction.
 
         The propensity is the share of such queries (audit, or not) times the strategy's own; that an audit pair might
@@ -41,8 +41,11 @@ class Asker:
         audit = self._is_audit(number)
         name, strategy = self._auditor if audit else self._chooser
         shown = self._counts(version, len(pool))
-        candidates = Candidates(pool.features, shown, _previous_winner(taste, version), self._history(taste))
-        proposal = strategy.propose(candidates, taste.posterior, 1, rng.child("strategy").numpy())
+        candidates = Candidates(
+            pool.features, shown, _previous_winner(taste, version, voter), self._history(taste, voter)
+        )
+        posterior = taste.posterior if voter is None else taste.of(voter)
+        proposal = strategy.propose(candidates, posterior, 1, rng.child("strategy").numpy())
         rows = [int(row) for row in proposal.pairs[0]]
         share = self.settings.audit_share if audit else 1 - self.settings.audit_share
         left, right = (pool.features[row][None] for row in rows)
@@ -57,7 +60,7 @@ class Asker:
                 audit=audit,
                 propensity=share * float(proposal.propensities[0]),
                 score=float(proposal.scores[0]),
-                predicted=float(taste.posterior.predict(left, right)[0]),
+                predicted=float(posterior.foretell(left, right)[0]),
                 taste_seq=taste.through,
                 position=number,
             )
@@ -75,12 +78,12 @@ class Asker:
     def _auditor(self) -> tuple[str, Strategy]:
         return "random", QUERIES.make("random")
 
-    def _history(self, taste: Taste) -> list[Asked]:
-        """The current votes in order; each is looked at once."""
+    def _history(self, taste: Taste, voter: str | None) -> list[Asked]:
+        """The current votes (of ``voter``) in order; each is looked at once."""
         for seq, (query, choice) in taste.votes.items():
             if seq not in self._answered:
                 self._answered[seq] = _asked(query, choice)
-        return [self._answered[seq] for seq in taste.votes]
+        return [self._answered[seq] for seq in taste.votes if voter in (None, taste.voters[seq])]
 
     def _is_audit(self, number: int) -> bool:
         """One uniformly random place in each block of 1 / audit_share queries."""
@@ -108,11 +111,12 @@ def _asked(query: Query, choice: Choice) -> Asked:
     return Asked(query.strategy, query.audit, -float(np.log(max(predicted, 1e-12))))
 
 
-def _previous_winner(taste: Taste, pool: int) -> int | None:
-    """The row of the image that won the last vote, where it is one of this pool."""
-    if not taste.votes:
+def _previous_winner(taste: Taste, pool: int, voter: str | None) -> int | None:
+    """The row of the image that won the last vote (of ``voter``), where it is one of this pool."""
+    last = next((seq for seq in reversed(taste.votes) if voter in (None, taste.voters[seq])), None)
+    if last is None:
         return None
-    query, choice = next(reversed(taste.votes.values()))
+    query, choice = taste.votes[last]
     if query.pool != pool or choice not in (Choice.LEFT, Choice.RIGHT):
         return None
     return query.left_row if choice is Choice.LEFT else query.right_row

@@ -32,7 +32,7 @@ def compare_models(study: Study) -> dict[str, Any] | None:
         return None
     left = np.array([choice is Choice.LEFT for _, choice in judged])
     votes = study.taste.stacked(judged)
-    head = study.taste.prior.refit(study.taste.stacked(taught)).predict(votes.left, votes.right)
+    head = study.taste.prior(None).refit(study.taste.stacked(taught)).predict(votes.left, votes.right)
     network = _predictions(study, taught, judged, study.rng.child("comparison"))
     return {
         "audit_votes": len(judged),

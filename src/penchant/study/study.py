@@ -16,17 +16,21 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from penchant.core.contracts import (
     ALIGNMENT,
     FEATURES,
     GENERATORS,
+    LIKE,
     PREFERENCE,
     Budget,
     Choice,
     Extractor,
     Generator,
     Posterior,
+    PriorTaste,
     Report,
     Reward,
     Strength,
@@ -34,13 +38,23 @@ from penchant.core.contracts import (
     Workspace,
     silent,
 )
-from penchant.core.errors import BadConfiguration, BadVote, Interrupted, NotReady, StudyExists, StudyMissing
+from penchant.core.errors import (
+    BadConfiguration,
+    BadVote,
+    Interrupted,
+    NotReady,
+    StudyDamaged,
+    StudyExists,
+    StudyMissing,
+    UnknownName,
+)
 from penchant.core.family import spec_of
-from penchant.core.pretrained import load_extractor
+from penchant.core.pretrained import load_extractor, write_tensors
 from penchant.core.rng import Rng
 from penchant.core.threads import one_blas_thread
 from penchant.data import ImageSet, open_images, to_float
-from penchant.store import NewEvent, Query, Store, StudyLock, Version
+from penchant.preference import PortableTaste, blended
+from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
 from penchant.study.files import moved_into_place, storage_errors
 from penchant.study.pool import Pool
@@ -49,6 +63,9 @@ from penchant.study.taste import Taste
 from penchant.study.versions import Versions
 from penchant.training.processes import Processes
 from penchant.voters import load_voter
+
+Whose = str | Mapping[str, float] | None
+"""A voter, shares of several, or all together."""
 
 _REFERENCE_IMAGES = 1000
 _FITTING_IMAGES = 2000
@@ -190,16 +207,80 @@ class Study:
     def untaught_taste(self) -> Taste:
         """A taste that has seen no event yet; for replays."""
         self.versions.named("base")
-        prior: Posterior = PREFERENCE.make(self.settings.preference).prior(self.extractor.groups)
-        return Taste(prior, self._query, self._features)
+        component, groups = PREFERENCE.make(self.settings.preference), self.extractor.groups
+
+        def prior(known: PriorTaste | None) -> Posterior:
+            return component.prior(groups, known)
+
+        return Taste(prior, self._query, self._features, self._imported)
 
     def reference(self) -> Float[torch.Tensor, "n c h w"]:
         """Images of the base generator, always the same: rewards and simulated tastes are standardised on them."""
         return self.generator("base").sample(_REFERENCE_IMAGES, self.rng.child("reference"))
 
-    def reward(self) -> Reward:
-        """The cautious utility that alignment maximises."""
-        return self.taste.posterior.reward(self.extractor, self.reference(), self.settings.caution)
+    def reward(self, of: Whose = None) -> Reward:
+        """The cautious utility that alignment maximises: of all voters, of one, or of a blend of some."""
+        if of is None:
+            return self.taste.posterior.reward(self.extractor, self.reference(), self.settings.caution)
+        return self.portable_taste(of).reward(self.reference(), self.settings.caution)
+
+    def portable_taste(self, of: Whose = None) -> PortableTaste:
+        """The taste on its own, to be kept, blended, or used elsewhere; ``of`` as for :meth:`reward`.
+
+        Raises:
+            UnknownName: nobody of that name voted.
+            NotReady: there are no votes.
+        """
+        if not self.taste.votes:
+            raise NotReady(f"no votes yet, so there is no taste; `penchant vote {self.path}` gives some")
+        if isinstance(of, Mapping):
+            tastes = [self._taste_of(voter) for voter in of]
+            return blended(tastes, list(of.values()), self.reference())
+        return self._taste_of(of)
+
+    def import_taste(self, source: str | Path, trust: float = 1.0, doubt: float = 0.5) -> float:
+        """Start from a taste learned elsewhere, kept with the study; gives the share of it these features can express.
+
+        It takes the place of one imported before. Votes given so far, and later ones, decide how much it counts.
+
+        Raises:
+            StudyDamaged: there is no whole taste at ``source``.
+            BadConfiguration: ``trust`` or ``doubt`` is not a positive number.
+        """
+        if not (0 <= trust < math.inf and 0 < doubt < math.inf):
+            raise BadConfiguration(f"trust must be at least 0 and doubt above 0; found {trust:g} and {doubt:g}")
+        self.versions.named("base")
+        taste = PortableTaste.from_pretrained(source)
+        known, expressed = taste.known(self.extractor, self.reference(), trust, doubt)
+        name = f"tastes/{len(self.store.events()) + 1}"
+        with moved_into_place(self.path / name) as folder:
+            taste.save_pretrained(folder)
+            write_tensors(folder / "known.safetensors", {"weights": torch.from_numpy(known.weights)})
+        self.versions.keep_hash(name)
+        payload = {"folder": name, "trust": trust, "doubt": doubt, "expressed": expressed}
+        self.taste.apply(self.store.append(replace(self._own_event("import"), payload=payload)))
+        return expressed
+
+    def _imported(self, event: Event) -> PriorTaste:
+        """What an event of importing brought, as it was expressed in this study's features then."""
+        try:
+            path = self.path / event.payload["folder"] / "known.safetensors"
+            weights = load_file(path)["weights"]
+            return PriorTaste(weights, float(event.payload["trust"]), float(event.payload["doubt"]))
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise StudyDamaged(f"the taste imported by event {event.seq} of {self.path} is gone: {error}") from None
+
+    def _taste_of(self, voter: str | None) -> PortableTaste:
+        people = self.taste.people
+        if voter is not None and voter not in people:
+            raise UnknownName("voter of this study", voter, people)
+        seqs = [seq for seq in self.taste.votes if voter in (None, self.taste.voters[seq])]
+        provenance = {
+            "votes": len(seqs), "voters": people if voter is None else [voter], "source": self.settings.source,
+            "features": self.extractor.hash, "image_size": self.settings.images.size, "made": time.strftime("%Y-%m-%d"),
+        }  # fmt: skip
+        posterior = self.taste.posterior if voter is None else self.taste.of(voter)
+        return PortableTaste.of(posterior, self.extractor, self.reference(), provenance)
 
     def voter(self, spec: str) -> Voter:
         """A simulated voter or a Python function, by name."""
@@ -251,15 +332,18 @@ class Study:
         real = open_images(settings.source, settings.images, path / "cache").train
         _fitted(path, settings, real, seconds, silent)
 
-    def ask(self) -> Question:
-        """The next pair: one in ten, at a random place, is chosen uniformly (audit), the others by the strategy."""
-        return self._shown(self.next_query())
+    def ask(self, voter: str | None = None) -> Question:
+        """The next pair: one in ten, at a random place, is chosen uniformly (audit), the others by the strategy.
 
-    def next_query(self) -> Query:
+        For what teaches most about ``voter``, where several people vote; about all of them together without.
+        """
+        return self._shown(self.next_query(voter))
+
+    def next_query(self, voter: str | None = None) -> Query:
         """Like :meth:`ask`, as the record that is kept: rows of the pool, propensity, prediction."""
         latest, taste = self.versions.named("latest").number, self.taste
         with one_blas_thread():
-            query = self._asker.next(latest, self.versions.pool(latest), taste)
+            query = self._asker.next(latest, self.versions.pool(latest), taste, voter)
         self._queries[query.number] = query
         return query
 
@@ -303,6 +387,44 @@ class Study:
             self.refit()
         return len(taste.votes)
 
+    def like(
+        self,
+        row: int,
+        positive: bool = True,
+        *,
+        pool: str | int = "latest",
+        channel: str = LIKE,
+        exposure: float = 1.0,
+        voter: str = "python",
+        session: str | None = None,
+        client_key: str | None = None,
+    ) -> int:
+        """Store that an image was liked or disliked, or how it was treated, then learn from it; gives its event.
+
+        Args:
+            row, pool: which candidate of which version.
+            positive: liked, kept, downloaded, …; False for the opposite, or for an image where it was not done.
+            channel: ``like`` for an answer; any other name is an implicit signal, believed as far as it helps to
+                foretell the answers.
+            exposure: for a signal, the probability that the person saw the image at all.
+            voter, session, client_key: as for :meth:`tell`.
+
+        Raises:
+            BadVote: there is no such image, or the exposure is no probability.
+        """
+        number = self.versions.named(pool).number
+        count = len(self.versions.pool(number))
+        if not 0 <= row < count:
+            raise BadVote(f"version {number} has the images 0 to {count - 1}; found {row}")
+        if not 0 < exposure <= 1:
+            raise BadVote(f"the exposure of an image is a probability above 0 and at most 1; found {exposure:g}")
+        event = self._own_event("like" if channel == LIKE else "signal", voter)
+        payload = {"pool": number, "row": row, "positive": positive, "channel": channel, "exposure": exposure}
+        event = replace(event, payload=payload, session=session or event.session)
+        stored = self.store.append(replace(event, client_key=client_key or event.client_key))
+        self.taste.apply(stored)
+        return stored.seq
+
     def refit(self, force: bool = False) -> bool:
         """Refit the preference model on all votes, if enough came since the last time; gives whether it did.
 
@@ -324,13 +446,15 @@ class Study:
         self.taste.apply(self.store.append(replace(self._own_event("retract", last.voter), target=last.seq)))
         return query
 
-    def align(self, like_best_of: float | None = None, report: Report = silent) -> Version:
+    def align(self, like_best_of: float | None = None, report: Report = silent, of: Whose = None) -> Version:
         """Bend the base generator to the taste learned so far and generate new candidates.
 
-        The KL is always against the base generator, so that rounds do not add up unseen.
+        The KL is always against the base generator, so that rounds do not add up unseen. ``of`` says whose taste: one
+        voter's name, shares as in ``{"anna": 0.7, "ben": 0.3}``, or None for that of all votes together.
 
         Raises:
             NotReady: no votes yet.
+            UnknownName: ``of`` names somebody who did not vote.
             Interrupted: Ctrl-C; nothing changed, align again.
         """
         number = self.versions.named("latest").number + 1
@@ -340,6 +464,9 @@ class Study:
             strength = Strength(self.settings.like_best_of if like_best_of is None else like_best_of)
         except ValueError as error:
             raise BadConfiguration(str(error)) from None
+        for voter in [of] if isinstance(of, str) else of or ():
+            if voter not in self.taste.people:
+                raise UnknownName("voter of this study", voter, self.taste.people)
         self.refit(force=True)
         self.store.add_taste(
             self.taste.through, self.taste.hash, spec_of(PREFERENCE.make(self.settings.preference)), {}
@@ -347,7 +474,7 @@ class Study:
         with self.stage("aligning"):
             aligner = ALIGNMENT.make(self.settings.aligner)
             rng = self.rng.child("align", number)
-            result = aligner.align(self.generator("base"), self.reward(), strength, rng, report)
+            result = aligner.align(self.generator("base"), self.reward(of), strength, rng, report)
             figures = {
                 "like_best_of": strength.like_best_of,
                 "kl_nats": result.kl_nats,
@@ -355,6 +482,7 @@ class Study:
                 "note": result.note,
                 "seconds": result.seconds,
                 "votes": len(self.taste.votes),
+                "of": dict(of) if isinstance(of, Mapping) else of,
                 "through_seq": self.taste.through,
                 "frontier": [dict(row) for row in result.frontier],
             }

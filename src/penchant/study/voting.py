@@ -28,7 +28,7 @@ def vote(study: Study, voter: str, count: int, report: Report = silent) -> int:
     given = 0
     try:
         for given in range(1, count + 1):
-            question = study.ask()
+            question = study.ask(voter)
             rng = study.rng.child("voter", question.number).numpy()
             choice = answering.answer(question.left, question.right, rng)
             total = study.tell(question.number, choice, voter=voter)
@@ -69,7 +69,7 @@ class BrowserVoting:
     def ask(self) -> Query:
         """The pair to answer now; the same one until it is answered."""
         if not self._waiting:
-            self._waiting.append(self._study.next_query())
+            self._waiting.append(self._study.next_query(HUMAN))
         return self._waiting[0]
 
     def prefetch(self, count: int) -> Sequence[Query]:
@@ -77,7 +77,7 @@ class BrowserVoting:
         self.ask()
         self._study.refit()
         while len(self._waiting) < count + 1:
-            self._waiting.append(self._study.next_query())
+            self._waiting.append(self._study.next_query(HUMAN))
         return list(self._waiting)[1 : count + 1]
 
     def tell(
