@@ -82,8 +82,8 @@ def test_history_looks_at_each_vote_once(study: Study, monkeypatch: pytest.Monke
     monkeypatch.setattr(asking, "_asked", counted)
     for _ in range(3):
         study.tell(study.next_query().number, "left")
-    first = study._asker._history(study.taste)
-    assert study._asker._history(study.taste) == first
+    first = study._asker._history(study.taste, None)
+    assert study._asker._history(study.taste, None) == first
     assert len(first) == 3
     assert looked == [1, 2, 3]
 

@@ -32,6 +32,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, import, blend, show.")
+app.add_typer(tastes, name="taste")
 console = Console(stderr=True, soft_wrap=True)
 out = Console(soft_wrap=True)
 
@@ -70,6 +72,12 @@ Strategy = Annotated[
 ]
 Aligner = Annotated[str, typer.Option("--aligner", help="How the generator is bent: latent_tilt or best_of_n.")]
 VersionName = Annotated[str, typer.Option("--version", help="base, latest, or a number.", metavar="base|latest|N")]
+
+Whose = Annotated[
+    str | None,
+    typer.Option("--of", help="Whose taste: a voter, or shares as in anna=0.7,ben=0.3; all together without."),
+]
+TasteOut = Annotated[Path, typer.Option("--out", help="The new folder for the taste.", metavar="DIR")]
 
 
 @app.callback()
@@ -188,12 +196,14 @@ def align(
     like_best_of: Annotated[
         float | None, typer.Option("--like-best-of", help="Instead of the study's strength.", metavar="N")
     ] = None,
+    of: Whose = None,
 ) -> None:
     """Bend the generator to the taste learned so far; the base generator stays as it is."""
+    from penchant.cli.tastes import whose
     from penchant.study import Study
 
     with Study.open(study) as opened, ProgressBars(console) as bars:
-        version = opened.align(like_best_of, bars)
+        version = opened.align(like_best_of, bars, whose(of))
     figures = version.figures
     out.print(
         f"version {version.number}: KL {figures['kl_nats']:.2f} nats ({figures['kl_estimator']}); "
@@ -253,6 +263,64 @@ def export(
     with Study.open(study) as opened:
         rows = export_votes(opened.store, format_name, out_file)
     out.print(f"{rows} votes are in {out_file}")
+
+
+@tastes.command("export")
+def export_taste(study: StudyPath, out_dir: TasteOut, of: Whose = None) -> None:
+    """Write the taste learned in a study to a folder of its own, which another study or generator can use."""
+    from penchant.cli.tastes import keep, show, whose
+    from penchant.study import Study
+
+    with Study.open(study) as opened:
+        taste = opened.portable_taste(whose(of))
+    keep(taste, out_dir)
+    show(out, taste)
+    out.print(f"the taste is in {out_dir}; next: penchant taste import OTHER-STUDY {out_dir}")
+
+
+@tastes.command("import")
+def import_taste(
+    study: StudyPath,
+    taste: Annotated[Path, typer.Argument(help="The folder of the taste.", metavar="TASTE", show_default=False)],
+    trust: Annotated[float, typer.Option("--trust", help="How much it is expected to count: 1 as it is.")] = 1.0,
+    doubt: Annotated[float, typer.Option("--doubt", help="How far that may be off; votes decide.")] = 0.5,
+) -> None:
+    """Start a study from a taste learned elsewhere; its own votes decide how much of it holds."""
+    from penchant.study import Study
+
+    with Study.open(study) as opened:
+        expressed = opened.import_taste(taste, trust, doubt)
+    out.print(f"{expressed:.0%} of that taste can be told by this study's features; next: penchant vote {study}")
+
+
+@tastes.command("blend")
+def blend_tastes(
+    parts: Annotated[
+        list[str], typer.Argument(help="Tastes and their shares, as in anna=0.7 ben=0.3.", metavar="TASTE=SHARE")
+    ],
+    study: Annotated[Path, typer.Option("--study", help="On whose images they are made equally strong.")],
+    out_dir: TasteOut,
+) -> None:
+    """Make one taste of several; a negative share takes a taste away."""
+    from penchant.cli.tastes import blend, keep, show
+    from penchant.study import Study
+
+    with Study.open(study) as opened:
+        taste = blend(opened, parts)
+    keep(taste, out_dir)
+    show(out, taste)
+    out.print(f"the blend is in {out_dir}")
+
+
+@tastes.command("show")
+def show_taste(
+    taste: Annotated[Path, typer.Argument(help="The folder of the taste.", metavar="TASTE", show_default=False)],
+) -> None:
+    """Say where a taste came from and what it is about."""
+    from penchant.cli.tastes import show
+    from penchant.preference import PortableTaste
+
+    show(out, PortableTaste.from_pretrained(taste))
 
 
 @app.command()

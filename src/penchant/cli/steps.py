@@ -92,8 +92,9 @@ def give_votes(console: Console, study: Study, voter: str, votes: int) -> int:
     others = sorted({given.voter for given in study.store.votes()} - {voter})
     if others:
         console.print(
-            f"[yellow]note[/] {', '.join(others)} voted in this study too: the taste learned is a mixture, and there "
-            "is no one hidden taste to measure against"
+            f"[yellow]note[/] {', '.join(others)} voted in this study too: {voter} starts from what they like, the "
+            f"generator is bent to all together (or to one: penchant align --of {voter}), and there is no one hidden "
+            "taste to measure against"
         )
     if voter != HUMAN:
         with ProgressBars(console) as bars:

@@ -20,6 +20,9 @@ from penchant.preference._likelihood import VoteLikelihood
 from penchant.preference._observations import SILENT, Observations, checked, observe, oriented, side_of
 from penchant.preference._reward import LinearReward
 
+_DOUBT_KNOWN = 0.1
+"""Doubt is at most so much where something was known before the first vote."""
+
 _FEEBLE = 0.05
 """Pulls of a side below so many logits do not matter for what to ask."""
 
@@ -411,7 +414,7 @@ class _Fit:
             component, groups, known, weights, root, mean[nuisance], factor[nuisance],
             scales[: len(self.groups)], self.hyper.likelihood,
             float(scales[-1] / np.sqrt(shown_often)) if shown_often else 0.0,
-            self.strengths, self._conviction(component.doubt),
+            self.strengths, self._conviction(component.doubt if known is None else min(component.doubt, _DOUBT_KNOWN)),
         )  # fmt: skip
 
     def _conviction(self, doubt: float) -> float:

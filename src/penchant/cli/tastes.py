@@ -1,0 +1,64 @@
+"""Tastes on their own: kept in a folder, told in words, imported, blended."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from penchant.core.errors import BadConfiguration
+from penchant.preference import PortableTaste, blended
+from penchant.study import Study
+from penchant.study.files import moved_into_place, storage_errors
+
+
+def shares_of(text: str) -> Mapping[str, float]:
+    """Names with shares from ``anna=0.7,ben=0.3``.
+
+    >>> shares_of("anna=0.7, ben=0.3")
+    {'anna': 0.7, 'ben': 0.3}
+    """
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, share = part.rpartition("=")
+        try:
+            if not (equals and name.strip()):
+                raise ValueError
+            shares[name.strip()] = float(share)
+        except ValueError:
+            raise BadConfiguration(f"'{part.strip()}' is no NAME=SHARE; write for example anna=0.7,ben=0.3") from None
+        if not np.isfinite(shares[name.strip()]):
+            raise BadConfiguration(f"the share of '{name.strip()}' must be a finite number; found {share}")
+    return shares
+
+
+def whose(text: str | None) -> str | Mapping[str, float] | None:
+    """A voter's name, shares of several, or nobody in particular."""
+    return shares_of(text) if text is not None and "=" in text else text
+
+
+def keep(taste: PortableTaste, folder: Path) -> None:
+    """Write a taste to a new folder; a folder that holds anything stays as it is."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadConfiguration(f"{folder} is not an empty folder; choose another one for the taste")
+    with storage_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with moved_into_place(folder) as partial:
+            taste.save_pretrained(partial)
+
+
+def blend(study: Study, parts: Sequence[str]) -> PortableTaste:
+    """The blend of tastes given as ``FOLDER=SHARE``, with equal spread on the study's images."""
+    shares = shares_of(",".join(parts))
+    tastes = [PortableTaste.from_pretrained(folder) for folder in shares]
+    return blended(tastes, list(shares.values()), study.reference())
+
+
+def show(out: Console, taste: PortableTaste) -> None:
+    """Where a taste came from and what it is about."""
+    for name, value in taste.provenance.items():
+        out.print(f"[bold]{name:<12}[/] {value}", highlight=False, markup=True)
+    names = [(group.name, group.start, group.stop) for group in taste.extractor.groups if group.stop <= len(taste.mean)]
+    total = float((taste.mean**2).sum()) or 1.0
+    told = sorted(((float((taste.mean[a:b] ** 2).sum()) / total, name) for name, a, b in names), reverse=True)
+    out.print("[bold]about[/]        " + ", ".join(f"{name} {share:.0%}" for share, name in told[:6] if share > 0.01))
