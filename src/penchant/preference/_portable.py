@@ -14,14 +14,14 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from penchant.core.contracts import FEATURES, Extractor, Posterior, PriorTaste
-from penchant.core.errors import BadConfiguration, NotCapable, NotReady, StudyDamaged
+from penchant.core.errors import BadConfiguration, NotCapable, NotReady, StudyDamaged, StudyMissing
 from penchant.core.pretrained import load_extractor, read_config, write_config, write_tensors
 from penchant.core.rng import Rng
 from penchant.preference._reward import LinearReward
 
 KIND = "taste"
 _RANK = 256
-_PORTABLE = "quadratic"
+_PORTABLE = "quadratic(of='descriptors')"
 _RIDGE = 1e-3
 
 
@@ -103,9 +103,12 @@ class PortableTaste:
         """Read back what :meth:`save_pretrained` wrote.
 
         Raises:
-            StudyDamaged: there is no taste there, or a file is missing or broken.
+            StudyMissing: there is no taste there.
+            StudyDamaged: a file is missing or broken, or it is something else.
         """
         directory = Path(directory)
+        if not (directory / "config.json").is_file():
+            raise StudyMissing(f"there is no taste at {directory}; `penchant taste export STUDY --out DIR` makes one")
         config = read_config(directory)
         if config["penchant"] != KIND:
             raise StudyDamaged(f"{directory} holds a {config['penchant']}, not a taste")
