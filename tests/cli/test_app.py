@@ -319,3 +319,31 @@ def _png_header(width: int, height: int) -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_tastes_are_exported_imported_blended_and_shown(trained_folder: Path, tmp_path: Path):
+    copytree(trained_folder, tmp_path / "one")
+    copytree(trained_folder, tmp_path / "two")
+    for voter in ("warm", "calm"):
+        assert penchant("vote", "one", "--voter", voter, "--votes", "8", cwd=tmp_path).returncode == 0
+        done = penchant("taste", "export", "one", "--of", voter, "--out", voter, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"voters       {voter}" in done.stdout
+    done = penchant("taste", "blend", "warm=0.7", "calm=0.3", "--study", "one", "--out", "both", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = penchant("taste", "show", "both", cwd=tmp_path)
+    assert "30% calm, 8 votes" in done.stdout
+    assert "about" in done.stdout
+    done = penchant("taste", "import", "two", "both", cwd=tmp_path)
+    assert "100% of that taste" in done.stdout
+    for arguments, text in (
+        (("taste", "export", "one", "--out", "warm"), "not an empty folder"),
+        (("taste", "export", "one", "--of", "anna", "--out", "x"), "calm, warm"),
+        (("taste", "import", "two", "nowhere"), "there is no taste at nowhere"),
+        (("taste", "blend", "warm", "--study", "one", "--out", "x"), "NAME=SHARE"),
+        (("align", "one", "--of", "warm=much"), "NAME=SHARE"),
+    ):
+        done = penchant(*arguments, cwd=tmp_path)
+        assert done.returncode in (1, 2), done.stderr
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr

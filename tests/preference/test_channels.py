@@ -42,7 +42,7 @@ def with_singles(votes: Votes, *singles: Singles) -> Votes:
         Singles(
             np.concatenate([one.images for one in singles]),
             [value for one in singles for value in one.positive],
-            [value for one in singles for value in one.channels],
+            [str(value) for one in singles for value in one.channels],
             [value for one in singles for value in one.exposure],
         ),
     )

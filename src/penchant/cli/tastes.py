@@ -1,10 +1,12 @@
 """Tastes on their own: kept in a folder, told in words, imported, blended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 
 from penchant.core.errors import BadConfiguration
 from penchant.preference import PortableTaste, blended
@@ -56,9 +58,27 @@ def blend(study: Study, parts: Sequence[str]) -> PortableTaste:
 
 def show(out: Console, taste: PortableTaste) -> None:
     """Where a taste came from and what it is about."""
-    for name, value in taste.provenance.items():
-        out.print(f"[bold]{name:<12}[/] {value}", highlight=False, markup=True)
+    for name, value in _told(taste.provenance):
+        out.print(f"[bold]{name:<12}[/] {escape(value)}", highlight=False)
     names = [(group.name, group.start, group.stop) for group in taste.extractor.groups if group.stop <= len(taste.mean)]
     total = float((taste.mean**2).sum()) or 1.0
     told = sorted(((float((taste.mean[a:b] ** 2).sum()) / total, name) for name, a, b in names), reverse=True)
     out.print("[bold]about[/]        " + ", ".join(f"{name} {share:.0%}" for share, name in told[:6] if share > 0.01))
+
+
+def _told(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is known of where a taste came from, a line each."""
+    for name, value in provenance.items():
+        if name == "blend":
+            total = sum(abs(part["share"]) for part in value)
+            for part in value:
+                of = part["of"]
+                who = ", ".join(of.get("voters", ["a blend"]))
+                yield (
+                    name,
+                    f"{part['share'] / total:.0%} {who}, {of.get('votes', '?')} votes of {of.get('source', '?')}",
+                )
+        elif name == "expressed":
+            yield name, f"{value:.1%} of the taste can be told without its generator"
+        else:
+            yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -187,6 +187,10 @@ class Study:
         """The candidates of a version."""
         return self.versions.pool(self.versions.named(version).number)
 
+    def candidates(self, version: str | int = "latest") -> Float[torch.Tensor, "n c h w"]:
+        """The images of :meth:`pool`, all of them."""
+        return to_float(np.asarray(self.pool(version).images))
+
     @cached_property
     def extractor(self) -> Extractor:
         """What the taste is learned on; fitted once, on images of the base generator."""
