@@ -203,7 +203,10 @@ class LinearPosterior(Posterior):
         return features @ self._like(self.mean_weights, features)
 
     def utility(self, features: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """Mean and standard deviation of u, in the features' precision, single at least. Cost n·d²: for 10,000 × 150 some 20 ms."""
+        """Mean and standard deviation of u, in the features' precision, single at least.
+
+        Cost n·d²: for 10,000 × 150 some 20 ms.
+        """
         features = self._cut(features)
         sd = np.empty(len(features), features.dtype)
         factor = self._like(self.factor, features)

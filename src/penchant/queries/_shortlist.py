@@ -9,8 +9,8 @@ from penchant.core.contracts import Candidates, Posterior
 from penchant.core.errors import NotReady
 from penchant.queries._checks import checked_finite
 
-GLANCE = 32_768
-"""Candidates that one question looks at, at most: 16 MB of 128 features, a few milliseconds."""
+_WHOLE, _SHARE, _MOST = 32_768, 8, 131_072
+"""A question looks at all of a pool, or at an eighth of it, but no fewer than the first and no more than the last."""
 _RUN = 2_048
 _DRAWN = 32
 _DRAWS = 8
@@ -53,7 +53,7 @@ def fresh_sample(
 ) -> Shortlist:
     """The rows ``certain`` and others by chance; shown k times, an image is 1 + k times less likely than a fresh one.
 
-    Of a pool larger than a :func:`glance`, the others come from 32 times as many rows as are wanted, uniformly drawn.
+    Of more than 32,768, the others come from 32 times as many rows as are wanted, uniformly drawn.
 
     Raises:
         NotReady: fewer than two candidates.
@@ -65,7 +65,7 @@ def fresh_sample(
     if count <= size:
         rows = np.arange(count)
     else:
-        drawn = np.arange(count) if count <= GLANCE else np.unique(rng.integers(count, size=_DRAWN * size))
+        drawn = np.arange(count) if count <= _WHOLE else np.unique(rng.integers(count, size=_DRAWN * size))
         # The smallest of exponential noise / weight are a weighted sample without replacement (Efraimidis 2006).
         keys = rng.standard_exponential(len(drawn), dtype=np.float32) * (1 + candidates.shown[drawn])
         keys[np.isin(drawn, certain, assume_unique=True)] = np.inf
@@ -77,16 +77,18 @@ def fresh_sample(
 
 
 def glance(count: int, rng: np.random.Generator) -> list[slice]:
-    """The part of a pool of ``count`` that one question looks at: all of it, or ``GLANCE`` rows by chance.
+    """The part of a pool of ``count`` that one question looks at: all of it up to 32,768, else some rows by chance.
 
-    They are runs of neighbouring rows, which a memory-mapped file gives far faster than scattered ones; every row is
-    as likely as any other, whatever the order of the pool.
+    Those are an eighth of the pool, at least 32,768 and at most 131,072 (64 MB of 128 features, some 40 ms), in runs of
+    neighbours, which a memory-mapped file gives far faster than scattered rows. Every row is as likely as any other,
+    whatever the order of the pool. With an eighth, favourites are found as well as with all (docs/benchmarks/scale.md).
     """
-    if count <= GLANCE:
+    if count <= _WHOLE:
         return [slice(start, min(start + _RUN, count)) for start in range(0, count, _RUN)]
+    size = min(max(_WHOLE, count // _SHARE), _MOST)
     # The runs lie on a ring cut at a random place, where the last row is followed by the first.
     cut = int(rng.integers(count))
-    starts = np.sort((cut + _RUN * rng.choice(count // _RUN, GLANCE // _RUN, replace=False)) % count).tolist()
+    starts = np.sort((cut + _RUN * rng.choice(count // _RUN, size // _RUN, replace=False)) % count).tolist()
     runs = [slice(start, min(start + _RUN, count)) for start in starts]
     beyond = starts[-1] + _RUN - count
     return runs if beyond <= 0 else [slice(0, beyond), *runs]
@@ -108,4 +110,3 @@ def _favourites(
     by_draw = np.argpartition(utilities, -share, axis=1)[:, -share:].ravel()
     by_mean = np.argpartition(means, -count)[-max(1, count - _DRAWS * share) :]
     return rows[np.unique(np.concatenate([by_mean, by_draw]))]
-

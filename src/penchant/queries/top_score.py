@@ -15,7 +15,7 @@ from penchant.queries._shortlist import glance
 class TopScore:
     """The 2·count images with the largest posterior mean, the first against the second, and so on.
 
-    Of a pool of more than 32,768 images, each question looks at so many by chance.
+    Of a pool of more than 32,768 images, each question looks at a part by chance.
 
     The baseline that knows nothing of its own uncertainty: it keeps asking where it already believes to know, finds a
     good image quickly and learns little else. Prefer ``eubo`` or ``thompson`` for favourites, ``bald`` for the taste.
