@@ -20,15 +20,20 @@ _REFIT_EVERY = 5
 
 @dataclass(frozen=True)
 class Waits:
-    """Milliseconds of every vote: learning it, and choosing the pair after it."""
+    """Milliseconds of every vote: learning it, choosing the pair after it, and what both took of the processors.
+
+    The last is what they take on a machine that does nothing else; where others work, a wait is mostly waiting for them.
+    """
 
     learning: Sequence[float]
     choosing: Sequence[float]
+    processor: Sequence[float]
 
     def rows(self, pool: int, strategy: str) -> Iterator[Row]:
-        """Median and 95th percentile of either and of both together."""
+        """Median and 95th percentile of each, and of learning and choosing together."""
         together = [a + b for a, b in zip(self.learning, self.choosing, strict=True)]
         named = {"learning": self.learning, "choosing": self.choosing, "together": together}
+        named["together, processor time"] = self.processor
         for what, times in named.items():
             title = f"{pool:,} candidates, {strategy}: {what}"
             yield Row(f"{title}, median, ms", float(np.median(times)))
@@ -59,24 +64,26 @@ def pool_waits(features: Float[np.ndarray, "n d"], groups: Sequence[Group], stra
     choices: list[Choice] = []
     learning: list[float] = []
     choosing: list[float] = []
+    processor: list[float] = []
     rows = np.array([0, 1])
     for number in range(votes):
         left, right = (np.asarray(features[row], dtype=np.float64) for row in rows)
         choice = Choice.LEFT if (left - right) @ taste > 0 else Choice.RIGHT
         question = rng.child("question", number).numpy()
-        clock = time.perf_counter()
+        clock, worked = time.perf_counter(), time.process_time()
         with one_blas_thread():
             posterior = posterior.update(left, right, choice)
         learned = time.perf_counter()
         with one_blas_thread():
             rows = chooser.propose(Candidates(features, shown), posterior, 1, question).pairs[0]
-        chosen = time.perf_counter()
+        chosen, worked = time.perf_counter(), time.process_time() - worked
         shown[rows] += 1
         learning.append((learned - clock) * 1000)
         choosing.append((chosen - learned) * 1000)
+        processor.append(worked * 1000)
         lefts.append(left)
         rights.append(right)
         choices.append(choice)
         if len(choices) % _REFIT_EVERY == 0:
             posterior = prior.refit(Votes(np.array(lefts), np.array(rights), choices))
-    return Waits(learning, choosing)
+    return Waits(learning, choosing, processor)
