@@ -22,7 +22,7 @@ _REFIT_EVERY = 5
 class Waits:
     """Milliseconds of every vote: learning it, choosing the pair after it, and what both took of the processors.
 
-    The last is what they take on a machine that does nothing else; where others work, a wait is mostly waiting for them.
+    The last is what they take on a machine that does nothing else; where others work, a wait is mostly for them.
     """
 
     learning: Sequence[float]

@@ -68,7 +68,8 @@ def fresh_sample(
         drawn = np.arange(count) if count <= _WHOLE else np.unique(rng.integers(count, size=_DRAWN * size))
         # The smallest of exponential noise / weight are a weighted sample without replacement (Efraimidis 2006).
         keys = rng.standard_exponential(len(drawn), dtype=np.float32) * (1 + candidates.shown[drawn])
-        keys[np.isin(drawn, certain, assume_unique=True)] = np.inf
+        places = np.minimum(np.searchsorted(drawn, certain), len(drawn) - 1)
+        keys[places[drawn[places] == certain]] = np.inf
         others = max(size - len(certain), 0)
         rows = np.sort(np.concatenate([certain, drawn[np.argpartition(keys, others)[:others]]]))
     features = np.asarray(candidates.features[rows], dtype=np.float64)
@@ -79,7 +80,7 @@ def fresh_sample(
 def glance(count: int, rng: np.random.Generator) -> list[slice]:
     """The part of a pool of ``count`` that one question looks at: all of it up to 32,768, else some rows by chance.
 
-    Those are an eighth of the pool, at least 32,768 and at most 131,072 (64 MB of 128 features, some 40 ms), in runs of
+    Those are an eighth of the pool, at least 32,768 and at most 131,072 (64 MB of 128 features, some 30 ms), in runs of
     neighbours, which a memory-mapped file gives far faster than scattered rows. Every row is as likely as any other,
     whatever the order of the pool. With an eighth, favourites are found as well as with all (docs/benchmarks/scale.md).
     """
