@@ -136,6 +136,9 @@ def test_run_goes_all_the_way_on_a_folder_with_broken_files(tmp_path: Path):
         ("train study", 1, "has its generator already"),
         ("evaluate nowhere", 1, "no study"),
         ("bench latnecy", 2, "Did you mean 'latency'"),
+        ("bench latency --pools 100,many", 2, "must be whole numbers, such as 10000,1000000; found '100,many'"),
+        ("bench latency --pools 100,2", 2, "at least 3 candidates; found 100, 2"),
+        ("bench taste --pools 100", 2, "is for the benchmark latency; found taste"),
         ("doctor nowhere", 1, "no study"),
     ],
 )

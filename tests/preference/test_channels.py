@@ -185,7 +185,7 @@ def test_single_images_in_any_order_give_equal_bits():
     shuffled = Singles(
         singles.images[order],
         [singles.positive[i] for i in order],
-        [singles.channels[i] for i in order],
+        [str(singles.channels[i]) for i in order],
         [singles.exposure[i] for i in order],
     )
     one = Linear().prior(GROUPS).refit(votes)

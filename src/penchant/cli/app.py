@@ -339,16 +339,32 @@ def bench(
     name: Annotated[str, typer.Argument(help="Which benchmark; 'list' names them.", metavar="NAME")],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds: minutes become seconds.")] = False,
     json_file: JsonFile = None,
+    pools: Annotated[
+        str | None,
+        typer.Option("--pools", help="For latency: sizes of pools, such as 10000,1000000.", metavar="N,N,…"),
+    ] = None,
 ) -> None:
     """Run a benchmark, print a table, and write one JSON row a figure."""
     from penchant.bench import run_benchmark
 
+    if pools is not None:
+        name = _with_pools(name, pools)
     if json_file is not None:
         _check_writable(json_file)
     rows = run_benchmark(name, quick, out)
     if json_file is not None:
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         _write(json_file, lines)
+
+
+def _with_pools(name: str, pools: str) -> str:
+    """The benchmark with its pools; raises BadConfiguration where there is nothing to be done with them."""
+    if name != "latency":
+        raise BadConfiguration(f"--pools is for the benchmark latency; found {name}")
+    try:
+        return f"latency(pools={tuple(int(size) for size in pools.split(','))})"
+    except ValueError:
+        raise BadConfiguration(f"--pools must be whole numbers, such as 10000,1000000; found '{pools}'") from None
 
 
 def _check_writable(path: Path) -> None:

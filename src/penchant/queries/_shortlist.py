@@ -9,6 +9,10 @@ from penchant.core.contracts import Candidates, Posterior
 from penchant.core.errors import NotReady
 from penchant.queries._checks import checked_finite
 
+_WHOLE, _SHARE, _MOST = 32_768, 8, 131_072
+"""A question looks at all of a pool, or at an eighth of it, but no fewer than the first and no more than the last."""
+_RUN = 4_096
+_DRAWN = 16
 _DRAWS = 8
 _NONE = np.zeros(0, dtype=np.int64)
 
@@ -31,8 +35,9 @@ def shortlist(
 ) -> Shortlist:  # fmt: skip
     """``size`` candidates of a pool, or all where there are no more.
 
-    A share ``favourites`` are the best by the mean and by some Thompson draws (one pass over the pool), the row
-    ``keep`` is among them where it is given; the others are a :func:`fresh_sample`.
+    A share ``favourites`` are the best by the mean and by some Thompson draws among those of a :func:`glance`, the row
+    ``keep`` is among them where it is given; the others are a :func:`fresh_sample`. Cost: without favourites that of
+    ``size`` rows, with them one pass over the glance; neither grows with a pool larger than it.
 
     Raises:
         NotReady: fewer than two candidates.
@@ -48,6 +53,8 @@ def fresh_sample(
 ) -> Shortlist:
     """The rows ``certain`` and others by chance; shown k times, an image is 1 + k times less likely than a fresh one.
 
+    Of more than 32,768, the others come from 16 times as many rows as are wanted, uniformly drawn.
+
     Raises:
         NotReady: fewer than two candidates.
         BadImages: candidates with features that are not finite.
@@ -58,14 +65,34 @@ def fresh_sample(
     if count <= size:
         rows = np.arange(count)
     else:
+        drawn = np.arange(count) if count <= _WHOLE else np.unique(rng.integers(count, size=_DRAWN * size))
         # The smallest of exponential noise / weight are a weighted sample without replacement (Efraimidis 2006).
-        keys = rng.standard_exponential(count, dtype=np.float32) * (1 + candidates.shown)
-        keys[certain] = np.inf
+        keys = rng.standard_exponential(len(drawn), dtype=np.float32) * (1 + candidates.shown[drawn])
+        places = np.minimum(np.searchsorted(drawn, certain), len(drawn) - 1)
+        keys[places[drawn[places] == certain]] = np.inf
         others = max(size - len(certain), 0)
-        rows = np.sort(np.concatenate([certain, np.argpartition(keys, others)[:others]]))
+        rows = np.sort(np.concatenate([certain, drawn[np.argpartition(keys, others)[:others]]]))
     features = np.asarray(candidates.features[rows], dtype=np.float64)
     checked_finite(features.sum(1), rows)
     return Shortlist(rows, features, candidates.shown[rows])
+
+
+def glance(count: int, rng: np.random.Generator) -> list[slice]:
+    """The part of a pool of ``count`` that one question looks at: all of it up to 32,768, else some rows by chance.
+
+    Those are an eighth of the pool, at least 32,768 and at most 131,072 (64 MB of 128 features, some 30 ms), in runs of
+    neighbours, which a memory-mapped file gives far faster than scattered rows. Every row is as likely as any other,
+    whatever the order of the pool. With an eighth, favourites are found as well as with all (docs/benchmarks/scale.md).
+    """
+    if count <= _WHOLE:
+        return [slice(0, count)]
+    size = min(max(_WHOLE, count // _SHARE), _MOST)
+    # The runs lie on a ring cut at a random place, where the last row is followed by the first.
+    cut = int(rng.integers(count))
+    starts = np.sort((cut + _RUN * rng.choice(count // _RUN, size // _RUN, replace=False)) % count).tolist()
+    runs = [slice(start, min(start + _RUN, count)) for start in starts]
+    beyond = starts[-1] + _RUN - count
+    return runs if beyond <= 0 else [slice(0, beyond), *runs]
 
 
 def _favourites(
@@ -74,9 +101,13 @@ def _favourites(
     """At most ``count`` rows: a third by the mean, the others by each of the draws."""
     if not count:
         return _NONE
-    pool = np.asarray(candidates.features)
+    runs, seed = glance(len(candidates), rng), int(rng.integers(2**63))
+    seen = [candidates.features[run] for run in runs]
+    # The same seed for every run: one draw of the taste judges all of them.
+    utilities = np.hstack([posterior.draw(part, _DRAWS, np.random.default_rng(seed)) for part in seen])
+    means = np.concatenate([posterior.mean(part) for part in seen])
+    rows = np.concatenate([np.arange(run.start, run.stop) for run in runs])
     share = max(1, count * 2 // (3 * _DRAWS))
-    utilities = posterior.draw(pool, _DRAWS, rng)
     by_draw = np.argpartition(utilities, -share, axis=1)[:, -share:].ravel()
-    by_mean = np.argpartition(posterior.mean(pool), -count)[-max(1, count - _DRAWS * share) :]
-    return np.unique(np.concatenate([by_mean, by_draw]))
+    by_mean = np.argpartition(means, -count)[-max(1, count - _DRAWS * share) :]
+    return rows[np.unique(np.concatenate([by_mean, by_draw]))]

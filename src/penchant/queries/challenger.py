@@ -23,7 +23,7 @@ class Challenger:
 
     Attributes:
         shortlist: images among which leader and challenger are sought.
-        favourites: share of the shortlist that is best by the mean or by a draw over the whole pool.
+        favourites: share of the shortlist that is best by the mean or by a draw, of what is looked at of the pool.
         draws: joint draws of utility over the shortlist, of which one is picked for a pair.
         freshness: standard deviations of utility an image loses for every doubling of 1 + shown.
     """

@@ -10,6 +10,8 @@ from penchant.core.errors import NotReady
 from penchant.queries._checks import checked_count
 from penchant.queries._pairs import proposal
 
+_BLOCK = 65_536
+
 
 @dataclass(frozen=True)
 class Random:
@@ -55,8 +57,13 @@ def _rescued(
     """The different ones of the last attempt, or any pair across the distinct features of a pool of duplicates."""
     if len(pairs):
         return pairs
-    _, kinds = np.unique(np.asarray(features), axis=0, return_inverse=True)
-    if kinds.max() == 0:
+    first = int(rng.integers(len(features)))
+    others = np.concatenate(
+        [
+            start + np.flatnonzero((features[start : start + _BLOCK] != features[first]).any(axis=1))
+            for start in range(0, len(features), _BLOCK)
+        ]
+    )
+    if not len(others):
         raise NotReady(f"all {len(features)} images have equal features: no question tells anything. Generate others")
-    first = rng.integers(len(features))
-    return np.array([[first, rng.choice(np.flatnonzero(kinds != kinds[first]))]])
+    return np.array([[first, rng.choice(others)]])

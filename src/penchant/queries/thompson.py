@@ -23,7 +23,7 @@ class Thompson:
 
     Attributes:
         shortlist: images among which the favourites are sought.
-        favourites: share of the shortlist that is best by the mean or by a draw over the whole pool.
+        favourites: share of the shortlist that is best by the mean or by a draw, of what is looked at of the pool.
         draws: joint draws of utility over the shortlist, of which two are picked for a pair.
         freshness: standard deviations of utility an image loses for every doubling of 1 + shown.
     """

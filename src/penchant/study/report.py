@@ -21,7 +21,9 @@ from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, versi
 from penchant.study.evaluation import evaluate, only_voter
 from penchant.study.files import storage_errors
 from penchant.study.portrait import Portrait, portray
+from penchant.study.shards import ends
 from penchant.study.study import Study
+from penchant.training.processes import Processes
 
 _SHEET = 36
 _ENDS = 12
@@ -147,8 +149,8 @@ def _sheets(study: Study) -> dict[str, str]:
 def _ends(study: Study) -> dict[str, str]:
     """Base images at both ends of the taste."""
     pool = study.pool("base")
-    order = np.argsort(study.taste.posterior.utility(np.asarray(pool.features, dtype=np.float64))[0])
-    rows = {"liked": order[::-1][:_ENDS], "disliked": order[:_ENDS]}
+    liked, disliked = ends(pool.features, study.taste.posterior, _ENDS, Processes.alone())
+    rows = {"liked": liked, "disliked": disliked}
     return {which: _sheet_uri(to_float(np.asarray(pool.images[chosen])), 6) for which, chosen in rows.items()}
 
 

@@ -49,7 +49,7 @@ from penchant.core.errors import (
     UnknownName,
 )
 from penchant.core.family import spec_of
-from penchant.core.pretrained import load_extractor, write_tensors
+from penchant.core.pretrained import load_extractor, load_generator, write_tensors
 from penchant.core.rng import Rng
 from penchant.core.threads import one_blas_thread
 from penchant.data import ImageSet, open_images, to_float
@@ -57,7 +57,7 @@ from penchant.preference import PortableTaste, blended
 from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
 from penchant.study.files import moved_into_place, storage_errors
-from penchant.study.pool import Pool
+from penchant.study.pool import Pool, PoolPlan
 from penchant.study.settings import FILE, StudySettings
 from penchant.study.taste import Taste
 from penchant.study.versions import Versions
@@ -320,13 +320,13 @@ class Study:
                     fitted.save_pretrained(folder)
                 self.versions.keep_hash(name)
             component = GENERATORS.make(self.settings.generator)
-            version = self._add_version(generator, extractor, "trained", component, figures, report)
+            version = self._add_version(generator, extractor, "trained", component, figures, Processes(), report)
         shutil.rmtree(self.path / "training" / "checkpoint", ignore_errors=True)
         return version
 
     @staticmethod
     def assist_training(path: str | Path, seconds: float | None = None) -> None:
-        """Train along with the process that called :meth:`train` with the same ``seconds``, and write nothing.
+        """Train along with the process that called :meth:`train` with the same ``seconds``; make a share of the pool.
 
         For every process but the first of those that ``accelerate launch`` or ``torchrun`` started.
         """
@@ -335,6 +335,13 @@ class Study:
         Processes().wait()
         real = open_images(settings.source, settings.images, path / "cache").train
         _fitted(path, settings, real, seconds, silent)
+
+        def trained() -> tuple[Generator, Extractor]:
+            generator = load_generator(path / "versions" / "1")
+            encoder = generator.encode if generator.capabilities.encodable else None
+            return generator, load_extractor(path / "features", encoder)
+
+        _plan(path, settings, 1).assist(trained, Processes())
 
     def ask(self, voter: str | None = None) -> Question:
         """The next pair: one in ten, at a random place, is chosen uniformly (audit), the others by the strategy.
@@ -490,7 +497,8 @@ class Study:
                 "through_seq": self.taste.through,
                 "frontier": [dict(row) for row in result.frontier],
             }
-            return self._add_version(result.generator, self.extractor, "aligned", aligner, figures, report)
+            alone = Processes.alone()
+            return self._add_version(result.generator, self.extractor, "aligned", aligner, figures, alone, report)
 
     def sample(self, count: int, seed: int = 0, version: str | int = "latest") -> Float[torch.Tensor, "n c h w"]:
         """Images of a version; the same seed gives the same latents in every version."""
@@ -524,10 +532,11 @@ class Study:
         kind: str,
         component: Any,
         figures: Mapping[str, Any],
+        processes: Processes,
         report: Report,
     ) -> Version:
-        size = self.settings.pool_size
-        return self.versions.add(generator, extractor, kind, component, figures, size, self.rng, report)
+        plan = _plan(self.path, self.settings, len(self.versions.all()) + 1)
+        return self.versions.add(generator, extractor, kind, component, figures, plan, processes, report)
 
     @contextmanager
     def stage(self, name: str) -> Yields[None]:
@@ -558,3 +567,9 @@ def _fitted(
     component = GENERATORS.make(settings.generator)
     workspace = Workspace(path / "training", report)
     return component.fit(real, Budget(seconds=seconds), Rng(settings.seed).child("train"), workspace)
+
+
+def _plan(path: Path, settings: StudySettings, number: int) -> PoolPlan:
+    """The candidates of version ``number``; the same in every process."""
+    rng = Rng(settings.seed).child("pool", number)
+    return PoolPlan(path / "pools" / str(number), settings.pool_size, rng, settings.pool_precision)

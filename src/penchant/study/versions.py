@@ -9,10 +9,10 @@ from penchant.core.contracts import Encoder, Extractor, Generator, Report
 from penchant.core.errors import NotReady, UnknownName
 from penchant.core.family import spec_of
 from penchant.core.pretrained import load_generator
-from penchant.core.rng import Rng
 from penchant.store import Store, Version
 from penchant.study.files import folder_hash, moved_into_place
-from penchant.study.pool import Pool, build_pool, load_pool
+from penchant.study.pool import Pool, PoolPlan, load_pool
+from penchant.training.processes import Processes
 
 _HASH = "sha256 of "
 
@@ -96,8 +96,8 @@ class Versions:
         kind: str,
         component: Any,
         figures: Mapping[str, Any],
-        pool_size: int,
-        rng: Rng,
+        plan: PoolPlan,
+        processes: Processes,
         report: Report,
     ) -> Version:
         """Keep a generator, generate its candidates, and only then say that it is there."""
@@ -105,10 +105,10 @@ class Versions:
         number = len(existing) + 1
         with moved_into_place(self.folder(number)) as folder:
             generator.save_pretrained(folder)
-        pool = self.path / "pools" / str(number)
-        self._pools[number] = build_pool(pool, generator, extractor, pool_size, rng.child("pool", number), report)
+        checkpoint = folder_hash(self.folder(number))
+        self._pools[number] = plan.build(generator, extractor, checkpoint, processes, report)
         self._generators[number] = generator
         self.keep_hash(f"pools/{number}")
         parent = existing[0].number if existing else None
         self._known = []
-        return self.store.add_version(kind, parent, folder_hash(self.folder(number)), spec_of(component), figures)
+        return self.store.add_version(kind, parent, checkpoint, spec_of(component), figures)

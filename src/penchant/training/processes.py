@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import reduce
+from accelerate.utils import gather, reduce
 from torch import Tensor, distributed, nn
 
 
@@ -49,6 +49,14 @@ class Processes:
         if self.count == 1:
             return list(numbers)
         return self._mean(torch.tensor(numbers, dtype=torch.float64, device=self.device)).tolist()
+
+    def gather(self, values: Tensor) -> Tensor:
+        """The rows of all processes, one after the other; the same everywhere. All must give equally many."""
+        if self.count == 1:
+            return values
+        result = gather(values.to(self.device))
+        assert isinstance(result, Tensor)
+        return result.to(values.device)
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace every gradient by its mean over the processes; a missing one counts as zero."""
