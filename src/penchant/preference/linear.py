@@ -286,7 +286,7 @@ class LinearPosterior(Posterior):
 
 
 def _fitted(component: Linear, groups: tuple[Group, ...], votes: Votes) -> LinearPosterior:
-    """With the optional groups where the votes are more probable with them, else without."""
+    """With as many stages of optional groups as make the votes most probable."""
     observations = observe(votes, groups[-1].stop)
     required = tuple(group for group in groups if not group.optional)
     prior = HyperPrior(
@@ -296,10 +296,11 @@ def _fitted(component: Linear, groups: tuple[Group, ...], votes: Votes) -> Linea
     )  # fmt: skip
     hyper, plausible = prior.fit(observations.first(required[-1].stop), required)
     used = required
-    if len(groups) > len(required) and len(observations):
-        more, with_all = prior.fit(observations, groups)
-        if with_all > plausible:
-            hyper, plausible, used = more, with_all, groups
+    for stage in sorted({group.optional for group in groups} - {0}) if len(observations) else ():
+        more = tuple(group for group in groups if group.optional <= stage)
+        richer, evident = prior.fit(observations.first(more[-1].stop), more)
+        if evident > plausible:
+            hyper, plausible, used = richer, evident, more
     tossed = float(hyper.likelihood.log_probability(np.zeros(len(observations)), observations.ties).sum())
     conviction = float(expit(plausible - tossed - logit(component.doubt))) if component.doubt else 1.0
     mean, factor = _laplace(observations.first(used[-1].stop), hyper, hyper.columns(used))
