@@ -42,7 +42,7 @@ def test_columns_are_the_principal_components_of_the_penultimate_layers(taught: 
     layer = (layer[:, varying] - layer[:, varying].mean(0)) / layer[:, varying].std(0)
     left, sizes, _ = np.linalg.svd(layer, full_matrices=False)
     own = features[:, base.width :]
-    np.testing.assert_allclose(own.std(0), sizes[:3] / sizes[0], atol=1e-3)
+    np.testing.assert_allclose(own.std(0), sizes[:3] / np.sqrt((sizes[:3] ** 2).mean()), atol=1e-3)
     for place in range(3):
         assert abs(np.corrcoef(left[:, place], own[:, place])[0, 1]) > 0.999
 
@@ -107,7 +107,7 @@ def test_gradient_of_the_group_equals_finite_differences(taught: Path):
     with torch.no_grad():
         slope = (value(at + step * direction) - value(at - step * direction)) / (2 * step)
     assert abs(float(slope)) > 0.1
-    torch.testing.assert_close((at.grad * direction).sum(), slope, rtol=0.01, atol=0.01)
+    torch.testing.assert_close((at.grad * direction).sum(), slope, rtol=0.01, atol=0.02)
 
 
 def test_a_network_taught_by_three_votes_gives_finite_features_and_tastes(tmp_path: Path):

@@ -6,7 +6,7 @@ imports the other, so what both know of the networks is here.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -38,6 +38,10 @@ class Scorer:
     def penultimate(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """The last hidden layers of all networks side by side: k = 2·width·m."""
         return torch.cat([self._through(nn.Sequential(*list(network)[:-2]), images) for network in self.networks], 1)
+
+    def first(self, count: int) -> "Scorer":
+        """The scorer of the first ``count`` networks alone."""
+        return replace(self, networks=self.networks[:count])
 
     def settings(self) -> dict[str, Any]:
         """What :meth:`restored` needs beside the tensors, ready for JSON."""

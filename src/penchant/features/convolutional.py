@@ -26,9 +26,9 @@ class Convolutional:
     """The columns of another extractor; after them, switched off until votes ask for them, what a network learned.
 
     The network is a trained :class:`penchant.preference.Convolutional` model, or the members of an ensemble side by
-    side: principal components of its last hidden layer, scaled by one number as ``latents`` are. The group is
-    :attr:`~penchant.core.contracts.Group.optional`, and comes after the other optional ones. The weights are copied
-    into the extractor, so the folder may go afterwards.
+    side: principal components of its last hidden layer, not whitened but divided by one number, so that the scale over
+    all of them is 1. The group is :attr:`~penchant.core.contracts.Group.optional`, and comes after the other optional
+    ones. The weights are copied into the extractor, so the folder may go afterwards.
 
     The network has seen the votes that it was taught, and its features fit them better than any others: judge it by
     later votes only.
@@ -109,7 +109,10 @@ class ConvolutionalExtractor(Extractor):
         with torch.no_grad():
             layers = _checked.in_chunks(lambda chunk: _penultimate(scorer, chunk), images, 0)
         projection, offset = leading_at_unit_scale(layers, most)
-        return ConvolutionalExtractor(base, scorer, projection.float().cpu(), offset.float().cpu())
+        # Most of what the network knows is in one component. At unit scale over all, the group's prior scale is the
+        # spread of the utility that it can make, as it is for columns of unit scale.
+        size = (layers.double() @ projection - offset).square().mean().sqrt().clamp_min(1e-12)
+        return ConvolutionalExtractor(base, scorer, (projection / size).float().cpu(), (offset / size).float().cpu())
 
     @property
     def hash(self) -> str:

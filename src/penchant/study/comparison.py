@@ -31,8 +31,9 @@ def compare_models(study: Study) -> dict[str, Any] | None:
     if len(taught) < _LEAST_VOTES or not judged:
         return None
     left = np.array([choice is Choice.LEFT for _, choice in judged])
-    votes = study.taste.stacked(judged)
-    head = study.taste.prior.refit(study.taste.stacked(taught)).predict(votes.left, votes.right)
+    plain = study.untaught_taste()  # features that were learned have seen the audit votes
+    votes = plain.stacked(judged)
+    head = plain.prior.refit(plain.stacked(taught)).predict(votes.left, votes.right)
     network = _predictions(study, taught, judged, study.rng.child("comparison"))
     return {
         "audit_votes": len(judged),

@@ -41,7 +41,7 @@ def build_pool(
         for start in range(0, count, _BATCH):
             shown = to_uint8(generator.decode(latents[start : start + _BATCH]))
             images.append(shown)
-            features.append(extractor(to_float(shown)).numpy().astype(np.float32))
+            features.append(features_of(to_float(shown), extractor))
             report(Progress("candidates", min(1.0, (start + _BATCH) / count)))
     directory.mkdir(parents=True, exist_ok=True)
     for name, array in (
@@ -51,6 +51,11 @@ def build_pool(
     ):
         _write(directory / f"{name}.npy", array)
     return load_pool(directory)
+
+
+def features_of(images: Float[torch.Tensor, "n c h w"], extractor: Extractor) -> Float[np.ndarray, "n d"]:
+    """Features as they are kept."""
+    return extractor(images).numpy().astype(np.float32)
 
 
 def load_pool(directory: Path) -> Pool:

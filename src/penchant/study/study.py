@@ -8,7 +8,7 @@ from collections.abc import Generator as Yields
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,7 +26,6 @@ from penchant.core.contracts import (
     Choice,
     Extractor,
     Generator,
-    Posterior,
     Report,
     Reward,
     Strength,
@@ -40,12 +39,15 @@ from penchant.core.pretrained import load_extractor
 from penchant.core.rng import Rng
 from penchant.core.threads import one_blas_thread
 from penchant.data import ImageSet, open_images, to_float
+from penchant.features.convolutional import ConvolutionalExtractor
+from penchant.preference import Convolutional
 from penchant.store import NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
-from penchant.study.files import moved_into_place, storage_errors
+from penchant.study.extractors import Extractors
+from penchant.study.files import moved_into_place, scratch, storage_errors
 from penchant.study.pool import Pool
 from penchant.study.settings import FILE, StudySettings
-from penchant.study.taste import Taste
+from penchant.study.taste import Taste, View
 from penchant.study.versions import Versions
 from penchant.training.processes import Processes
 from penchant.voters import load_voter
@@ -53,6 +55,9 @@ from penchant.voters import load_voter
 _REFERENCE_IMAGES = 1000
 _FITTING_IMAGES = 2000
 _JUDGE_IMAGES = 4000
+_NETWORKS = Convolutional(members=5)
+_LESSONS = Budget(images=1500)
+"""How many pairs each network sees, repeats counted."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Study:
         self.settings = settings
         self.store = store
         self.versions = Versions(path, store)
+        self.extractors = Extractors(path, self.versions)
         self.rng = Rng(settings.seed)
         self._lock = lock
         self._session = uuid.uuid4().hex
@@ -167,13 +173,14 @@ class Study:
         return self.versions.generator(version)
 
     def pool(self, version: str | int = "latest") -> Pool:
-        """The candidates of a version."""
-        return self.versions.pool(self.versions.named(version).number)
+        """The candidates of a version, with the features that the taste is learned on."""
+        number = self.versions.named(version).number
+        return replace(self.versions.pool(number), features=self.extractors.features(self.taste.learned, number))
 
-    @cached_property
+    @property
     def extractor(self) -> Extractor:
-        """What the taste is learned on; fitted once, on images of the base generator."""
-        return load_extractor(self.path / "features", self.versions.encoder())
+        """What the taste is learned on: fitted on images of the base generator, or :meth:`learn` made it."""
+        return self.extractors[self.taste.learned]
 
     @cached_property
     def judge(self) -> Extractor:
@@ -190,8 +197,7 @@ class Study:
     def untaught_taste(self) -> Taste:
         """A taste that has seen no event yet; for replays."""
         self.versions.named("base")
-        prior: Posterior = PREFERENCE.make(self.settings.preference).prior(self.extractor.groups)
-        return Taste(prior, self._query, self._features)
+        return Taste(cache(self._view), self._query)
 
     def reference(self) -> Float[torch.Tensor, "n c h w"]:
         """Images of the base generator, always the same: rewards and simulated tastes are standardised on them."""
@@ -223,9 +229,8 @@ class Study:
             generator = _fitted(self.path, self.settings, real, seconds, report)
             figures = {"seconds": time.monotonic() - started}
             encoder = generator.encode if generator.capabilities.encodable else None
-            sample = generator.sample(min(_FITTING_IMAGES, self.settings.pool_size), self.rng.child("features"))
             extractor: Extractor = FEATURES.make(self.settings.features).fit(
-                sample, encoder, self.rng.child("features")
+                self._fitting_images(generator), encoder, self.rng.child("features")
             )
             judge: Extractor = FEATURES.make(self.settings.judge).fit(
                 to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
@@ -259,7 +264,7 @@ class Study:
         """Like :meth:`ask`, as the record that is kept: rows of the pool, propensity, prediction."""
         latest, taste = self.versions.named("latest").number, self.taste
         with one_blas_thread():
-            query = self._asker.next(latest, self.versions.pool(latest), taste)
+            query = self._asker.next(latest, self.pool(latest), taste)
         self._queries[query.number] = query
         return query
 
@@ -366,6 +371,33 @@ class Study:
             raise BadConfiguration(f"count must be at least 1; found {count}")
         return self.generator(version).sample(count, Rng(seed).child("sample"))
 
+    def learn(self, report: Report = silent) -> int:
+        """Teach networks the votes so far, and learn the taste on what they look for too; gives the extractor's number.
+
+        Five convolutional models see the images voted on; principal components of their last hidden layers join the
+        features as an optional group, for the candidates there are and those to come, and all votes are learned from
+        anew. The log says from which event on, so a replay does the same. Takes some ten seconds at 32 px, which is
+        why nothing calls it by itself. Later calls start from the first features again, with all votes.
+
+        Raises:
+            NotReady: no vote so far says which of two images is better.
+            Interrupted: Ctrl-C; nothing changed.
+        """
+        votes = list(self.taste.votes.values())
+        if not votes:
+            raise NotReady(f"no votes yet; `penchant vote {self.path}` gives some")
+        number, workspace = self.taste.learned + 1, Workspace(self.path / "training" / "learn", report)
+        with self.stage("learning"), scratch(workspace.directory):
+            left, right = (np.stack(side) for side in zip(*(self._voted_on(query) for query, _ in votes), strict=True))
+            rng = self.rng.child("learn", number)
+            model = _NETWORKS.fit(left, right, [choice for _, choice in votes], _LESSONS, rng, workspace)
+            sample = self._fitting_images(self.generator("base"))
+            extractor = ConvolutionalExtractor.fitted(self.extractors[0], model.scorer, sample)
+            self.extractors.add(number, extractor)
+            event = replace(self._own_event("features"), payload={"extractor": number, "hash": extractor.hash})
+            self.taste.apply(self.store.append(event))
+        return number
+
     # ------------------------------------------------------------------------------------------------- inside
 
     def _query(self, number: int) -> Query:
@@ -374,13 +406,25 @@ class Study:
             self._queries[number] = self.store.query(number)
         return self._queries[number]
 
-    def _shown(self, query: Query) -> Question:
+    def _fitting_images(self, base: Generator) -> Float[torch.Tensor, "n c h w"]:
+        """Images of the base generator, always the same: what extractors are standardised on."""
+        return base.sample(min(_FITTING_IMAGES, self.settings.pool_size), self.rng.child("features"))
+
+    def _voted_on(self, query: Query) -> tuple[UInt8[np.ndarray, "c h w"], UInt8[np.ndarray, "c h w"]]:
         images = self.versions.pool(query.pool).images
-        left, right = (to_float(np.asarray(images[row])[None])[0] for row in (query.left_row, query.right_row))
+        return np.asarray(images[query.left_row]), np.asarray(images[query.right_row])
+
+    def _shown(self, query: Query) -> Question:
+        left, right = (to_float(image[None])[0] for image in self._voted_on(query))
         return Question(query.number, left, right, query.audit)
 
-    def _features(self, pool: int, row: int) -> Float[np.ndarray, " d"]:
-        return np.asarray(self.versions.pool(pool).features[row], dtype=np.float64)
+    def _view(self, number: int) -> View:
+        """What extractor ``number`` shows the taste."""
+
+        def features(pool: int, row: int) -> Float[np.ndarray, " d"]:
+            return np.asarray(self.extractors.features(number, pool)[row], dtype=np.float64)
+
+        return View(PREFERENCE.make(self.settings.preference).prior(self.extractors[number].groups), features)
 
     def _own_event(self, kind: str, voter: str = "penchant") -> NewEvent:
         return NewEvent(kind=kind, voter=voter, session=self._session)

@@ -13,18 +13,28 @@ from penchant.core.threads import one_blas_thread
 from penchant.store import Event, Query
 
 Features = Callable[[int, int], Float[np.ndarray, " d"]]
+"""Of a row of a pool: ``features(pool, row)``."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the taste is learned on: the features of candidates, and the belief about them before any vote."""
+
+    prior: Posterior
+    features: Features
 
 
 @dataclass
 class Taste:
     """Folds events into a posterior, one at a time; folding the same events gives the same posterior to the bit.
 
-    A vote updates online; a ``refit`` event refits on all votes so far; a retraction refits on those that are left.
+    A vote updates online; a ``refit`` event refits on all votes so far; a retraction refits on those that are left; a
+    ``features`` event refits on all votes with other features, those of the extractor that it names.
     """
 
-    prior: Posterior
+    views: Callable[[int], View]
     query: Callable[[int], Query]
-    features: Features
+    learned: int = 0
     posterior: Posterior = field(init=False)
     votes: dict[int, tuple[Query, Choice]] = field(default_factory=dict[int, tuple[Query, Choice]])
     since_refit: int = 0
@@ -32,6 +42,11 @@ class Taste:
 
     def __post_init__(self) -> None:
         self.posterior = self.prior
+
+    @property
+    def prior(self) -> Posterior:
+        """The belief before any vote, over the features in use."""
+        return self.views(self.learned).prior
 
     def apply(self, event: Event) -> None:
         """Take one event into account; events must come in the order of the log."""
@@ -53,6 +68,9 @@ class Taste:
             del self.votes[event.target]
             self._refit()
         elif event.kind == "refit":
+            self._refit()
+        elif event.kind == "features":
+            self.learned = int(event.payload["extractor"])
             self._refit()
 
     @property
@@ -83,4 +101,5 @@ class Taste:
         self.since_refit = 0
 
     def _pair(self, query: Query) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
-        return self.features(query.pool, query.left_row), self.features(query.pool, query.right_row)
+        features = self.views(self.learned).features
+        return features(query.pool, query.left_row), features(query.pool, query.right_row)
