@@ -15,7 +15,7 @@ from penchant.core.scorer import Scorer
 from penchant.preference._augmentation import Augmentation
 from penchant.preference._convolutional import Convolutional, ConvolutionalModel, bradley_terry, mean_squared
 
-SMALL = Convolutional(width=4, dropout=0.1, l1=0.0)
+SMALL = Convolutional(width=4, members=1, dropout=0.1, l1=0.0)
 BUDGET = Budget(images=1280)
 
 
@@ -129,7 +129,7 @@ def test_three_votes_give_finite_numbers():
 
 def test_squared_loss_learns_too():
     left, right, choices = pairs()
-    fitted = Convolutional(width=4, dropout=0.1, l1=0.0, loss="mean_squared").fit(left, right, choices, BUDGET, Rng(0))
+    fitted = replace(SMALL, loss="mean_squared").fit(left, right, choices, BUDGET, Rng(0))
     predicted = fitted.predict(shown(left), shown(right)) > 0.5
     assert (predicted == [choice == Choice.LEFT for choice in choices]).mean() > 0.9
 

@@ -47,7 +47,7 @@ def compare_models(study: Study) -> dict[str, Any] | None:
 def _predictions(study: Study, taught: Answered, judged: Answered, rng: Rng) -> np.ndarray:
     first, second = _images(study, taught)
     choices = [choice for _, choice in taught]
-    model = Convolutional().fit(first, second, choices, Budget(images=_PAIRS_SEEN), rng)
+    model = Convolutional(members=1).fit(first, second, choices, Budget(images=_PAIRS_SEEN), rng)
     first, second = _images(study, judged)
     with torch.no_grad():
         return np.asarray(model.predict(to_float(first), to_float(second)), dtype=np.float64)

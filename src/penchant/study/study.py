@@ -55,7 +55,7 @@ from penchant.voters import load_voter
 _REFERENCE_IMAGES = 1000
 _FITTING_IMAGES = 2000
 _JUDGE_IMAGES = 4000
-_NETWORKS = Convolutional(members=5)
+_NETWORKS = Convolutional()
 _LESSONS = Budget(images=1500)
 """How many pairs each network sees, repeats counted."""
 
