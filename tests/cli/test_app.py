@@ -54,6 +54,19 @@ def failed(done: subprocess.CompletedProcess[str]) -> str:
     return re.sub(r"\s+", " ", done.stderr)
 
 
+def test_learn_tells_what_the_votes_say_of_the_new_features(workplace: Path):
+    assert "no votes yet; `penchant vote" in failed(penchant("learn", "study", cwd=workplace))
+    assert penchant("vote", "study", "--voter", "warm", "--votes", "6", cwd=workplace).returncode == 0
+    done = penchant("learn", "study", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"features 1 are learned: the votes (do not )?speak for", done.stdout)
+    assert penchant("doctor", "study", cwd=workplace).returncode == 0
+    next((workplace / "study" / "learned").rglob("*.npy")).write_bytes(b"broken")
+    done = penchant("doctor", "study", cwd=workplace)
+    assert done.returncode == 1
+    assert "learned/1 are not what was stored" in done.stdout
+
+
 def test_steps_one_by_one(workplace: Path):
     done = penchant("vote", "study", "--voter", "taste:red", "--votes", "12", cwd=workplace)
     assert done.returncode == 0, done.stderr

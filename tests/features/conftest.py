@@ -1,10 +1,15 @@
-"""Pretrained models as small as they get, made here: configuration and random weights."""
+"""Models as small as they get, made here: pretrained ones with random weights, and one taught by a few votes."""
 
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+
+from penchant.core.contracts import Budget, Choice
+from penchant.core.rng import Rng
+from penchant.preference import Convolutional
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +34,16 @@ def tiny_clip(transformers: ModuleType, tmp_path_factory: pytest.TempPathFactory
     network.save_pretrained(folder)
     size = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}
     transformers.CLIPImageProcessor(**size).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small convolutional preference model of two members that likes bright images."""
+    folder = tmp_path_factory.mktemp("models") / "taught"
+    rng = np.random.default_rng(0)
+    bright = rng.integers(128, 255, (24, 3, 32, 32), dtype=np.uint8)
+    dark = rng.integers(0, 128, (24, 3, 32, 32), dtype=np.uint8)
+    model = Convolutional(width=4, members=2).fit(bright, dark, [Choice.LEFT] * 24, Budget(images=640), Rng(0))
+    model.save_pretrained(folder)
     return folder

@@ -35,6 +35,8 @@ def name(request: pytest.FixtureRequest) -> str:
     """How to make each member: by its name alone, or with settings that keep the tests quick."""
     if request.param == "pretrained":
         return f"pretrained(model={str(request.getfixturevalue('tiny_clip'))!r}, most=8)"
+    if request.param == "convolutional":
+        return f"convolutional(model={str(request.getfixturevalue('taught'))!r}, of='descriptors', most=6)"
     return "self_supervised(images=256, batch=64)" if request.param == "self_supervised" else str(request.param)
 
 
@@ -44,8 +46,8 @@ def extractor(name: str) -> Extractor:
 
 
 def test_family_has_the_members_that_are_documented():
-    documented = {"descriptors", "joined", "latents", "pretrained", "random_convolutions", "self_supervised"}
-    assert documented <= set(NAMES)
+    documented = {"convolutional", "descriptors", "joined", "latents", "pretrained", "quadratic"}
+    assert documented | {"random_convolutions", "self_supervised"} <= set(NAMES)
 
 
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (48, 3), (128, 3)])

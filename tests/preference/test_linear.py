@@ -330,6 +330,15 @@ def test_optional_groups_come_in_when_the_votes_speak_for_them():
     assert abs(belief.mean_weights[10]) > 3 * np.abs(np.delete(belief.mean_weights, 10)).max()
 
 
+def test_a_later_stage_of_optional_groups_can_stay_out_alone():
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(2, 120, 9))
+    groups = (Group("plain", 0, 3), Group("squares", 3, 5, optional=1), Group("noise", 5, 9, optional=2))
+    for told, used in ((3, groups[:2]), (6, groups), (0, groups[:1])):
+        choices = [Choice.LEFT if gain > 0 else Choice.RIGHT for gain in (left - right)[:, told]]
+        assert Linear().prior(groups).refit(Votes(left, right, choices)).used == used
+
+
 def test_optional_groups_must_come_last():
     with pytest.raises(BadConfiguration, match="after all others"):
         Linear().prior((GROUPS[0], Group("noise", 3, 5, optional=True), Group("shape", 5, 8)))

@@ -191,6 +191,18 @@ def vote(study: StudyPath, voter: VoterOption = "human", votes: VotesOption = 60
 
 
 @app.command()
+def learn(study: StudyPath) -> None:
+    """Teach networks the votes so far; what they look for joins the features, for the votes to speak for."""
+    from penchant.study import Study
+
+    with Study.open(study) as opened, ProgressBars(console) as bars:
+        number = opened.learn(bars)
+        used = opened.taste.posterior.state()["mean"].size == opened.extractor.width
+    said = "speak for it, so it counts" if used else "do not speak for it yet, so it waits outside"
+    out.print(f"features {number} are learned: the votes {said}; next: penchant vote {study}")
+
+
+@app.command()
 def align(
     study: StudyPath,
     like_best_of: Annotated[

@@ -152,14 +152,15 @@ class GeneratorComponent(Protocol):
 class Group:
     """Columns ``start:stop`` of the features, sharing one prior scale; ``names`` where people can read them.
 
-    ``optional`` columns are left out by a preference model until the votes speak for them; they come last.
+    ``optional`` columns are left out by a preference model until the votes speak for them; they come last. Those that
+    are 2 may come in only with those that are 1 (or True), and so on.
     """
 
     name: str
     start: int
     stop: int
     names: tuple[str, ...] = ()
-    optional: bool = False
+    optional: int = 0
 
 
 Encoder = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n k"]]

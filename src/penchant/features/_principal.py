@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_LEAST_SPREAD = 1e-4
+
 
 def principal_axes(
     values: Float[Tensor, "n d"], most: int
@@ -21,3 +23,18 @@ def principal_axes(
     axes = axes[:, order[:kept]]
     largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
     return mean, axes * torch.where(largest < 0, -1.0, 1.0), deviations[:kept]
+
+
+def leading_at_unit_scale(raw: Float[Tensor, "n r"], most: int) -> tuple[Float[Tensor, "r d"], Float[Tensor, " d"]]:
+    """Projection and offset, raw @ projection − offset: every column at unit scale, then principal components.
+
+    The leading component has standard deviation 1 and the others keep their size relative to it; columns that hardly
+    vary count as constant.
+    """
+    raw = raw.double()
+    deviation = raw.std(0, correction=0)
+    scale = torch.where(deviation > _LEAST_SPREAD, 1 / deviation.clamp_min(_LEAST_SPREAD), 0.0)
+    mean, axes, deviations = principal_axes((raw - raw.mean(0)) * scale, most)
+    leading = deviations[0].clamp_min(1e-12)
+    projection = scale[:, None] * axes / leading
+    return projection, raw.mean(0) @ projection + mean @ axes / leading

@@ -14,14 +14,13 @@ from penchant.core.rng import Rng
 from penchant.data import to_uint8
 from penchant.features import _checked, _saved
 from penchant.features._encoder import RAW, WIDTHS, Network, nt_xent, side_and_patch, statistics
-from penchant.features._principal import principal_axes
+from penchant.features._principal import leading_at_unit_scale
 from penchant.features._views import Views
 from penchant.training.loop import Settings, train
 from penchant.training.objective import Adam, Batch, Clock, Loss, MuonAdam, Objective
 from penchant.training.processes import Processes
 
 _KIND = "features/self_supervised"
-_LEAST_SPREAD = 1e-4
 _TENSORS = tuple(f"{part}{depth}" for depth in range(len(WIDTHS)) for part in ("kernel", "bias"))
 
 
@@ -168,10 +167,6 @@ def _standardised(
     """Every statistic at unit scale, then principal components, the leading one at unit scale."""
     here = [(kernel.to(images), bias.to(images)) for kernel, bias in layers]
     with torch.no_grad():
-        raw = _checked.in_chunks(lambda chunk: statistics(chunk, here, side, patch), images, RAW).double()
-        deviation = raw.std(0, correction=0)
-        scale = torch.where(deviation > _LEAST_SPREAD, 1 / deviation.clamp_min(_LEAST_SPREAD), 0.0)
-        mean, axes, deviations = principal_axes((raw - raw.mean(0)) * scale, most)
-        projection = scale[:, None] * axes / deviations[0].clamp_min(1e-12)
-        offset = raw.mean(0) @ projection + mean @ axes / deviations[0].clamp_min(1e-12)
+        raw = _checked.in_chunks(lambda chunk: statistics(chunk, here, side, patch), images, RAW)
+    projection, offset = leading_at_unit_scale(raw, most)
     return SelfSupervisedExtractor(layers, side, patch, projection.float().cpu(), offset.float().cpu())

@@ -4,8 +4,7 @@ Its contract is its own (images and choices in, probabilities out), so it is no 
 :class:`penchant.core.contracts.Posterior` components, whose beliefs are about features.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from scipy.special import entr, expit
 from torch import Tensor, nn
 
 from penchant.core.config import build
@@ -23,24 +23,32 @@ from penchant.core.contracts import Budget, Choice, Workspace
 from penchant.core.errors import BadVote, NotReady, StudyDamaged
 from penchant.core.pretrained import read_config, write_config, write_tensors
 from penchant.core.rng import Rng
+from penchant.core.scorer import SAVED_AS, Scorer, network_of
 from penchant.preference._augmentation import Augmentation
 from penchant.training.loop import Settings, train
 from penchant.training.objective import Adam, Batch, Clock, Loss, Objective
 
 _STATED = {Choice.LEFT: 1.0, Choice.RIGHT: 0.0, Choice.TIE: 0.5}
+_AT_ONCE = 256
+
+LossOfBatch = Callable[[Batch, torch.Generator, Clock], Loss]
 
 
 @dataclass(frozen=True)
 class Convolutional:
     """f(a, b) = u(a) − u(b), u a small convolutional network: convolutions and pooling, then dense layers.
 
-    The preference model of the source documents. Because both images go through the same network and the scores are
-    subtracted, showing them the other way round negates the logit exactly. Use it to check the linear head, or where
-    a taste lies in what no feature describes; it needs hundreds of votes for what the head with good features learns
-    from 50, gives no uncertainty, and takes seconds instead of microseconds.
+    The preference model of the source documents, as a deep ensemble (Lakshminarayanan et al. 2017): ``members``
+    networks that differ in their random start, the order of votes and their augmentation; where they disagree, little
+    is known. Because both images go through the same network and the scores are subtracted, showing them the other
+    way round negates the logit exactly. Use it to check the linear head, or where a taste lies in what no feature
+    describes; it needs hundreds of votes for what the head with good features learns from 50, and takes seconds
+    instead of microseconds.
 
     Attributes:
         width: channels of the first convolution; the two after it have twice and four times as many.
+        members: how many networks; the cost is in proportion. Five are right about .6 ± .2 points more pairs than one
+            of them, at a log-loss .003 lower (after 100 votes); one is enough for a rough comparison.
         loss: ``bradley_terry`` (−log σ(±f), a tie counting half each way) or ``mean_squared`` ((f − y)², y = ±2 as
             stated and 0 for a tie).
         dropout: of the dense layers' inputs.
@@ -59,6 +67,7 @@ class Convolutional:
     """
 
     width: int = 16
+    members: int = 5
     loss: Literal["bradley_terry", "mean_squared"] = "bradley_terry"
     dropout: float = 0.5
     l1: float = 1e-3
@@ -68,8 +77,10 @@ class Convolutional:
     batch: int = 32
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.batch < 1:
-            raise ValueError(f"width and batch must be positive; found {self.width} and {self.batch}")
+        if min(self.width, self.members, self.batch) < 1:
+            raise ValueError(
+                f"width, members and batch must be positive; found {self.width}, {self.members} and {self.batch}"
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to below 1; found {self.dropout:g}")
         if not min(self.l1, self.l2) >= 0:
@@ -86,8 +97,9 @@ class Convolutional:
     ) -> "ConvolutionalModel":
         """Train on pairs of images (bytes) with what was chosen; ``both_bad`` and ``skip`` are left out.
 
-        The budget counts pairs: ``Budget(images=1500)`` is 25 passes over 60 votes, two seconds at 32 px on a core.
-        Many more passes learn the votes by heart and make it overconfident.
+        The budget counts the pairs that each member sees: ``Budget(images=1500)`` is 25 passes over 60 votes, two
+        seconds a member at 32 px on a core. Many more passes learn the votes by heart and make it overconfident.
+        A member is the same to the bit however many others are trained beside it.
 
         Raises:
             NotReady: no vote says which of two images is better.
@@ -101,31 +113,36 @@ class Convolutional:
             raise NotReady(f"none of the {len(choices)} votes says which image is better; the model needs some that do")
         stated = np.array([_STATED[choices[index]] for index in telling], dtype=np.float32)
         columns = np.asarray(left)[telling], np.asarray(right)[telling]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(rng.child("initialisation").entropy % 2**63)
-            network = _network(left.shape[1], self.width, self.dropout)
         pixels = np.concatenate(columns)
         mean, spread = float(pixels.mean()) / 255, max(float(pixels.std()) / 255, 1e-3)
-        model = ConvolutionalModel(self, network, left.shape[1], mean, spread)
+        networks = [self._started(left.shape[1], rng.child("initialisation", place)) for place in range(self.members)]
+        adam = Adam(learning_rate=self.learning_rate, weight_decay=self.l2)
+        settings = Settings(stage="convolutional", batch=self.batch, precision="float32", warm_up=0.05)
+        objectives = [
+            Objective(f"member {place}", network, self._loss(network, mean, spread), adam, half_life=8 * self.batch)
+            for place, network in enumerate(networks)
+        ]
+        train(objectives, [*columns, stated], budget, rng.child("training"), workspace, settings)
+        model = ConvolutionalModel(self, Scorer(left.shape[1], self.width, mean, spread, networks))
+        model.centre(torch.from_numpy(pixels))
+        return model
+
+    def _started(self, channels: int, rng: Rng) -> nn.Sequential:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(rng.entropy % 2**63)
+            return network_of(channels, self.width, self.dropout).train()
+
+    def _loss(self, network: nn.Sequential, mean: float, spread: float) -> LossOfBatch:
         loss = bradley_terry if self.loss == "bradley_terry" else mean_squared
 
         def loss_of(batch: Batch, noise: torch.Generator, clock: Clock) -> Loss:
-            images = torch.cat(batch[:2]).float() / 255
-            scores = model.scores(self.augmentation.apply(images, noise))
-            first, second = scores.chunk(2)
+            images = self.augmentation.apply(torch.cat(batch[:2]).float() / 255, noise)
+            first, second = network((images - mean) / spread)[:, 0].chunk(2)
             fit = loss(first - second, batch[2])
             size = sum(weight.abs().sum() for weight in network.parameters() if weight.ndim > 1)
             return Loss(fit + self.l1 * size, {"misfit": fit})
 
-        adam = Adam(learning_rate=self.learning_rate, weight_decay=self.l2)
-        settings = Settings(stage="convolutional", batch=self.batch, precision="float32", warm_up=0.05)
-        network.train()
-        train(
-            [Objective("preference", network, loss_of, adam, half_life=8 * self.batch)],
-            [*columns, stated], budget, rng.child("training"), workspace, settings,
-        )  # fmt: skip
-        network.eval()
-        return model
+        return loss_of
 
     @staticmethod
     def load(directory: Path) -> "ConvolutionalModel":
@@ -137,50 +154,72 @@ class Convolutional:
         config = read_config(directory)
         try:
             component = build(Convolutional, config["component"], where=str(directory / "config.json"))
-            network = _network(int(config["channels"]), component.width, component.dropout)
-            network.load_state_dict(load_file(directory / "model.safetensors"))
-            mean, spread = float(config["mean"]), float(config["spread"])
+            scorer = Scorer.restored(config, load_file(directory / "model.safetensors"))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise StudyDamaged(f"{directory} does not hold a whole convolutional model: {error}") from None
-        return ConvolutionalModel(component, network.eval(), int(config["channels"]), mean, spread)
+        return ConvolutionalModel(component, scorer)
 
 
 @dataclass(frozen=True, eq=False)
 class ConvolutionalModel:
-    """A trained utility of images; ``mean`` and ``spread`` are of the pixels it was trained on."""
+    """A trained utility of images, in logits; each member's is 0 on average over the images it was trained on.
+
+    What the members make of an image is a sample of the belief about it: a model of one member is sure of everything.
+    """
 
     component: Convolutional
-    network: nn.Sequential
-    channels: int
-    mean: float
-    spread: float
+    scorer: Scorer
 
-    def utility(self, images: Float[Tensor, "n c h w"]) -> Float[np.ndarray, " n"]:
-        """The score u of each image, in logits."""
-        device = next(self.network.parameters()).device
-        with torch.no_grad():
-            parts = [self.scores(part.to(device)).cpu() for part in torch.split(images, 256)]
-        return torch.cat(parts).double().numpy()
+    def utility(self, images: Float[Tensor, "n c h w"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Mean and standard deviation of u over the members."""
+        scores = self.scores(images)
+        return scores.mean(0), scores.std(0)
 
     def predict(self, left: Float[Tensor, "n c h w"], right: Float[Tensor, "n c h w"]) -> Float[np.ndarray, " n"]:
-        """P(left is preferred) = σ(u(left) − u(right))."""
-        return 1 / (1 + np.exp(-(self.utility(left) - self.utility(right))))
+        """P(left is preferred): the mean of the members' σ(u(left) − u(right))."""
+        differences = self.scores(left) - self.scores(right)
+        return 0.5 + 0.5 * np.tanh(differences / 2).mean(0)
 
-    def scores(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """As :meth:`utility`, differentiable and on the network's device.
+    def information(self, left: Float[Tensor, "n c h w"], right: Float[Tensor, "n c h w"]) -> Float[np.ndarray, " n"]:
+        """What a vote on each pair would tell, in nats: entropy of the mean less mean of the entropies (BALD).
+
+        Houlsby et al. 2011, over the members; 0 for a single one.
+        """
+        chances = expit(self.scores(left) - self.scores(right))
+        return np.maximum(_entropy(chances.mean(0)) - _entropy(chances).mean(0), 0.0)
+
+    def draw(self, images: Float[Tensor, "n c h w"], count: int, rng: np.random.Generator) -> Float[np.ndarray, "k n"]:
+        """``count`` joint draws of u: members, each as likely as the others (Thompson sampling)."""
+        scores = self.scores(images)
+        return scores[rng.integers(len(scores), size=count)]
+
+    def scores(self, images: Float[Tensor, "n c h w"]) -> Float[np.ndarray, "m n"]:
+        """The utility of each image by each member.
 
         Raises:
             BadVote: images with another number of channels.
         """
-        if images.shape[1] != self.channels:
-            raise BadVote(f"images have {images.shape[1]} channels; this model was trained on {self.channels}")
-        return self.network((images - self.mean) / self.spread)[:, 0]
+        if images.shape[1] != self.scorer.channels:
+            raise BadVote(f"images have {images.shape[1]} channels; this model was trained on {self.scorer.channels}")
+        with torch.no_grad():
+            parts = [self.scorer.scores(part).cpu() for part in torch.split(images, _AT_ONCE)]
+        return torch.cat(parts, 1).double().numpy()
+
+    def centre(self, pixels: UInt8[Tensor, "n c h w"]) -> None:
+        """Move each member's utility, which is known up to a constant, to mean 0 on these images."""
+        with torch.no_grad():
+            parts = [self.scorer.scores(part.float() / 255) for part in torch.split(pixels, _AT_ONCE)]
+            for network, mean in zip(self.scorer.networks, torch.cat(parts, 1).mean(1), strict=True):
+                network.get_parameter(f"{len(network) - 1}.bias").sub_(mean)
 
     def save_pretrained(self, directory: Path) -> None:
         """Write ``config.json`` and ``model.safetensors``; :meth:`Convolutional.load` reads them back."""
-        settings = {"channels": self.channels, "mean": self.mean, "spread": self.spread}
-        write_config(directory, "preference/convolutional", {**settings, "component": asdict(self.component)})
-        write_tensors(directory / "model.safetensors", self.network.state_dict())
+        write_config(directory, SAVED_AS, {**self.scorer.settings(), "component": asdict(self.component)})
+        write_tensors(directory / "model.safetensors", self.scorer.tensors())
+
+
+def _entropy(chances: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    return entr(chances) + entr(1 - chances)
 
 
 def bradley_terry(logit: Float[Tensor, " n"], stated: Float[Tensor, " n"]) -> Float[Tensor, ""]:
@@ -191,19 +230,3 @@ def bradley_terry(logit: Float[Tensor, " n"], stated: Float[Tensor, " n"]) -> Fl
 def mean_squared(logit: Float[Tensor, " n"], stated: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """Squared error of the score difference against the stated preference, which counts 2 logits (σ(2) = 88%)."""
     return F.mse_loss(logit, 4 * (stated - 0.5))
-
-
-def _network(channels: int, width: int, dropout: float) -> nn.Sequential:
-    """Three convolutions with pooling, the mean and the spread-out remainder, two dense layers."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
-        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2, ceil_mode=True)]
-    layers += [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Dropout(dropout)]
-    layers += [nn.Linear(16 * width, 2 * width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(2 * width, 1)]
-    network = nn.Sequential(*layers)
-    for layer in network:
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.weight[0].numel()))
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    return network

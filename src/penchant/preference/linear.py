@@ -385,14 +385,15 @@ class LinearPosterior(Posterior):
 
 
 def _fitted(component: Linear, groups: tuple[Group, ...], known: PriorTaste | None, votes: Votes) -> LinearPosterior:
-    """With the optional groups where the votes are more probable with them, else without."""
+    """With as many stages of optional groups as make the votes most probable."""
     observations = observe(votes, groups[-1].stop)
     required = tuple(group for group in groups if not group.optional)
     fit = _fit(component, observations, required, known)
-    if len(groups) > len(required) and len(observations):
-        more = _fit(component, observations, groups, known)
-        if more.plausible > fit.plausible:
-            fit = more
+    for stage in sorted({group.optional for group in groups} - {0}) if len(observations) else ():
+        more = tuple(group for group in groups if group.optional <= stage)
+        richer = _fit(component, observations, more, known)
+        if richer.plausible > fit.plausible:
+            fit = richer
     information_table(fit.hyper.likelihood)  # made now, while nobody waits
     return fit.posterior(component, groups, known)
 

@@ -103,7 +103,8 @@ class NewEvent:
     """Something that happened, before it is stored.
 
     ``kind``: ``vote`` (needs ``query`` and ``choice``), ``retract`` (needs ``target``, the seq of a vote), ``refit``
-    (the posterior was refitted here, so that a replay gives the same one), ``like``, ``unlike``, ``settings``, …
+    (the posterior was refitted here, so that a replay gives the same one), ``features`` (it was learned anew on the
+    extractor that the payload numbers), ``like``, ``unlike``, ``settings``, …
     ``client_key`` makes it safe to send twice: within a session, one key is one event.
     """
 

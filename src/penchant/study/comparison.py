@@ -31,8 +31,9 @@ def compare_models(study: Study) -> dict[str, Any] | None:
     if len(taught) < _LEAST_VOTES or not judged:
         return None
     left = np.array([choice is Choice.LEFT for _, choice in judged])
-    votes = study.taste.stacked(judged)
-    head = study.taste.prior(None).refit(study.taste.stacked(taught)).predict(votes.left, votes.right)
+    plain = study.untaught_taste()  # features that were learned have seen the audit votes
+    votes = plain.stacked(judged)
+    head = plain.prior(None).refit(plain.stacked(taught)).predict(votes.left, votes.right)
     network = _predictions(study, taught, judged, study.rng.child("comparison"))
     return {
         "audit_votes": len(judged),
@@ -46,7 +47,7 @@ def compare_models(study: Study) -> dict[str, Any] | None:
 def _predictions(study: Study, taught: Answered, judged: Answered, rng: Rng) -> np.ndarray:
     first, second = _images(study, taught)
     choices = [choice for _, choice in taught]
-    model = Convolutional().fit(first, second, choices, Budget(images=_PAIRS_SEEN), rng)
+    model = Convolutional(members=1).fit(first, second, choices, Budget(images=_PAIRS_SEEN), rng)
     first, second = _images(study, judged)
     with torch.no_grad():
         return np.asarray(model.predict(to_float(first), to_float(second)), dtype=np.float64)

@@ -75,8 +75,7 @@ def _parts(images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _against_hidden(study: Study, images: torch.Tensor, hidden: np.ndarray) -> Iterator[dict[str, float]]:
-    with torch.no_grad():
-        features = study.extractor(images).numpy().astype(np.float64)
+    seen: dict[int, np.ndarray] = {}
     truth = hidden[:_PAIRS] > hidden[_PAIRS:]
     votes = len(study.taste.votes)
     every = max(1, votes // 12)
@@ -87,6 +86,10 @@ def _against_hidden(study: Study, images: torch.Tensor, hidden: np.ndarray) -> I
         count = len(taste.votes)
         if count != last and count and (count % every == 0 or count == votes):
             last = count
+            if taste.learned not in seen:
+                with torch.no_grad():
+                    seen[taste.learned] = study.extractors[taste.learned](images).numpy().astype(np.float64)
+            features = seen[taste.learned]
             right = int(((taste.posterior.predict(features[:_PAIRS], features[_PAIRS:]) > 0.5) == truth).sum())
             low, high = wilson(right, _PAIRS)
             yield {"votes": count, "accuracy": right / _PAIRS, "low": low, "high": high}

@@ -45,6 +45,16 @@ def moved_into_place(folder: Path) -> Generator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def scratch(folder: Path) -> Generator[None]:
+    """An empty ``folder`` inside the block, none after it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def folder_hash(folder: Path) -> str:
     """SHA-256 over the names and contents of all files in ``folder``."""
     digest = hashlib.sha256()

@@ -93,6 +93,11 @@ class PoolPlan:
         return make
 
 
+def features_of(images: Float[torch.Tensor, "n c h w"], extractor: Extractor) -> Float[np.ndarray, "n d"]:
+    """Features as they are kept."""
+    return extractor(images).numpy().astype(np.float32)
+
+
 def load_pool(directory: Path) -> Pool:
     """The pool in ``directory``; raises StudyDamaged where a file is missing or broken."""
     try:

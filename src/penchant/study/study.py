@@ -8,7 +8,7 @@ from collections.abc import Generator as Yields
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -53,13 +53,15 @@ from penchant.core.pretrained import load_extractor, load_generator, write_tenso
 from penchant.core.rng import Rng
 from penchant.core.threads import one_blas_thread
 from penchant.data import ImageSet, open_images, to_float
-from penchant.preference import PortableTaste, blended
+from penchant.features.convolutional import ConvolutionalExtractor
+from penchant.preference import Convolutional, PortableTaste, blended
 from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
-from penchant.study.files import moved_into_place, storage_errors
+from penchant.study.extractors import Extractors
+from penchant.study.files import moved_into_place, scratch, storage_errors
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.settings import FILE, StudySettings
-from penchant.study.taste import Taste
+from penchant.study.taste import Taste, View
 from penchant.study.versions import Versions
 from penchant.training.processes import Processes
 from penchant.voters import load_voter
@@ -70,6 +72,9 @@ Whose = str | Mapping[str, float] | None
 _REFERENCE_IMAGES = 1000
 _FITTING_IMAGES = 2000
 _JUDGE_IMAGES = 4000
+_NETWORKS = Convolutional()
+_LESSONS = Budget(images=1500)
+"""How many pairs each network sees, repeats counted."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ class Study:
         self.settings = settings
         self.store = store
         self.versions = Versions(path, store)
+        self.extractors = Extractors(path, self.versions)
         self.rng = Rng(settings.seed)
         self._lock = lock
         self._session = uuid.uuid4().hex
@@ -184,17 +190,18 @@ class Study:
         return self.versions.generator(version)
 
     def pool(self, version: str | int = "latest") -> Pool:
-        """The candidates of a version."""
-        return self.versions.pool(self.versions.named(version).number)
+        """The candidates of a version, with the features that the taste is learned on."""
+        number = self.versions.named(version).number
+        return replace(self.versions.pool(number), features=self.extractors.features(self.taste.learned, number))
 
     def candidates(self, version: str | int = "latest") -> Float[torch.Tensor, "n c h w"]:
         """The images of :meth:`pool`, all of them."""
         return to_float(np.asarray(self.pool(version).images))
 
-    @cached_property
+    @property
     def extractor(self) -> Extractor:
-        """What the taste is learned on; fitted once, on images of the base generator."""
-        return load_extractor(self.path / "features", self.versions.encoder())
+        """What the taste is learned on: fitted on images of the base generator, or :meth:`learn` made it."""
+        return self.extractors[self.taste.learned]
 
     @cached_property
     def judge(self) -> Extractor:
@@ -211,12 +218,7 @@ class Study:
     def untaught_taste(self) -> Taste:
         """A taste that has seen no event yet; for replays."""
         self.versions.named("base")
-        component, groups = PREFERENCE.make(self.settings.preference), self.extractor.groups
-
-        def prior(known: PriorTaste | None) -> Posterior:
-            return component.prior(groups, known)
-
-        return Taste(prior, self._query, self._features, self._imported)
+        return Taste(cache(self._view), self._query, self._imported)
 
     def reference(self) -> Float[torch.Tensor, "n c h w"]:
         """Images of the base generator, always the same: rewards and simulated tastes are standardised on them."""
@@ -255,7 +257,7 @@ class Study:
             raise BadConfiguration(f"trust must be at least 0 and doubt above 0; found {trust:g} and {doubt:g}")
         self.versions.named("base")
         taste = PortableTaste.from_pretrained(source)
-        known, expressed = taste.known(self.extractor, self.reference(), trust, doubt)
+        known, expressed = taste.known(self.extractors[0], self.reference(), trust, doubt)
         name = f"tastes/{len(self.store.events()) + 1}"
         with moved_into_place(self.path / name) as folder:
             taste.save_pretrained(folder)
@@ -308,9 +310,8 @@ class Study:
             generator = _fitted(self.path, self.settings, real, seconds, report)
             figures = {"seconds": time.monotonic() - started}
             encoder = generator.encode if generator.capabilities.encodable else None
-            sample = generator.sample(min(_FITTING_IMAGES, self.settings.pool_size), self.rng.child("features"))
             extractor: Extractor = FEATURES.make(self.settings.features).fit(
-                sample, encoder, self.rng.child("features")
+                self._fitting_images(generator), encoder, self.rng.child("features")
             )
             judge: Extractor = FEATURES.make(self.settings.judge).fit(
                 to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
@@ -354,7 +355,7 @@ class Study:
         """Like :meth:`ask`, as the record that is kept: rows of the pool, propensity, prediction."""
         latest, taste = self.versions.named("latest").number, self.taste
         with one_blas_thread():
-            query = self._asker.next(latest, self.versions.pool(latest), taste, voter)
+            query = self._asker.next(latest, self.pool(latest), taste, voter)
         self._queries[query.number] = query
         return query
 
@@ -506,6 +507,33 @@ class Study:
             raise BadConfiguration(f"count must be at least 1; found {count}")
         return self.generator(version).sample(count, Rng(seed).child("sample"))
 
+    def learn(self, report: Report = silent) -> int:
+        """Teach networks the votes so far, and learn the taste on what they look for too; gives the extractor's number.
+
+        Five convolutional models see the images voted on; principal components of their last hidden layers join the
+        features as an optional group, for the candidates there are and those to come, and all votes are learned from
+        anew. The log says from which event on, so a replay does the same. Takes some ten seconds at 32 px, which is
+        why nothing calls it by itself. Later calls start from the first features again, with all votes.
+
+        Raises:
+            NotReady: no vote so far says which of two images is better.
+            Interrupted: Ctrl-C; nothing changed.
+        """
+        votes = list(self.taste.votes.values())
+        if not votes:
+            raise NotReady(f"no votes yet; `penchant vote {self.path}` gives some")
+        number, workspace = self.taste.learned + 1, Workspace(self.path / "training" / "learn", report)
+        with self.stage("learning"), scratch(workspace.directory):
+            left, right = (np.stack(side) for side in zip(*(self._voted_on(query) for query, _ in votes), strict=True))
+            rng = self.rng.child("learn", number)
+            model = _NETWORKS.fit(left, right, [choice for _, choice in votes], _LESSONS, rng, workspace)
+            sample = self._fitting_images(self.generator("base"))
+            extractor = ConvolutionalExtractor.fitted(self.extractors[0], model.scorer, sample)
+            self.extractors.add(number, extractor)
+            event = replace(self._own_event("features"), payload={"extractor": number, "hash": extractor.hash})
+            self.taste.apply(self.store.append(event))
+        return number
+
     # ------------------------------------------------------------------------------------------------- inside
 
     def _query(self, number: int) -> Query:
@@ -514,13 +542,30 @@ class Study:
             self._queries[number] = self.store.query(number)
         return self._queries[number]
 
-    def _shown(self, query: Query) -> Question:
+    def _fitting_images(self, base: Generator) -> Float[torch.Tensor, "n c h w"]:
+        """Images of the base generator, always the same: what extractors are standardised on."""
+        return base.sample(min(_FITTING_IMAGES, self.settings.pool_size), self.rng.child("features"))
+
+    def _voted_on(self, query: Query) -> tuple[UInt8[np.ndarray, "c h w"], UInt8[np.ndarray, "c h w"]]:
         images = self.versions.pool(query.pool).images
-        left, right = (to_float(np.asarray(images[row])[None])[0] for row in (query.left_row, query.right_row))
+        return np.asarray(images[query.left_row]), np.asarray(images[query.right_row])
+
+    def _shown(self, query: Query) -> Question:
+        left, right = (to_float(image[None])[0] for image in self._voted_on(query))
         return Question(query.number, left, right, query.audit)
 
-    def _features(self, pool: int, row: int) -> Float[np.ndarray, " d"]:
-        return np.asarray(self.versions.pool(pool).features[row], dtype=np.float64)
+    def _view(self, number: int) -> View:
+        """What extractor ``number`` shows the taste."""
+
+        def features(pool: int, row: int) -> Float[np.ndarray, " d"]:
+            return np.asarray(self.extractors.features(number, pool)[row], dtype=np.float64)
+
+        component, groups = PREFERENCE.make(self.settings.preference), self.extractors[number].groups
+
+        def prior(known: PriorTaste | None) -> Posterior:
+            return component.prior(groups, known)
+
+        return View(prior, features)
 
     def _own_event(self, kind: str, voter: str = "penchant") -> NewEvent:
         return NewEvent(kind=kind, voter=voter, session=self._session)

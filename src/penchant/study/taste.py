@@ -16,6 +16,16 @@ from penchant.store import Event, Query
 
 Weights = Float[np.ndarray, " d"]
 Features = Callable[[int, int], Float[np.ndarray, " d"]]
+"""Of a row of a pool: ``features(pool, row)``."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the taste is learned on: the features of candidates, and the belief before any vote given what is known."""
+
+    prior: Callable[[PriorTaste | None], Posterior]
+    features: Features
+
 
 _FEW = 5
 """Votes of a voter below which nothing is concluded from them about how far people agree."""
@@ -41,14 +51,15 @@ class Single:
 class Taste:
     """Folds events into posteriors, one at a time; folding the same events gives the same posteriors to the bit.
 
-    A vote or a like updates online; a ``refit`` event refits on all so far; a retraction refits on what is left.
-    ``posterior`` is the taste of all voters together, :meth:`of` that of one.
+    A vote or a like updates online; a ``refit`` event refits on all so far; a retraction refits on what is left; a
+    ``features`` event refits on all votes with other features, those of the extractor that it names. ``posterior`` is
+    the taste of all voters together, :meth:`of` that of one.
     """
 
-    prior: Callable[[PriorTaste | None], Posterior]
+    views: Callable[[int], View]
     query: Callable[[int], Query]
-    features: Features
     imported: Callable[[Event], PriorTaste]
+    learned: int = 0
     posterior: Posterior = field(init=False)
     votes: dict[int, tuple[Query, Choice]] = field(default_factory=dict[int, tuple[Query, Choice]])
     voters: dict[int, str] = field(default_factory=dict[int, str])
@@ -64,6 +75,10 @@ class Taste:
 
     def __post_init__(self) -> None:
         self.posterior = self.prior(None)
+
+    def prior(self, known: PriorTaste | None) -> Posterior:
+        """The belief before any vote, over the features in use, starting from what is ``known``."""
+        return self.views(self.learned).prior(known)
 
     def apply(self, event: Event) -> None:
         """Take one event into account; events must come in the order of the log."""
@@ -96,6 +111,11 @@ class Taste:
                 return
             case "import":
                 self._known = self.imported(event)
+                self._crowds = {}
+                self._refit()
+                return
+            case "features":
+                self.learned = int(event.payload["extractor"])
                 self._crowds = {}
                 self._refit()
                 return
@@ -184,7 +204,7 @@ class Taste:
             query, choice = self.votes[seq]
             return posterior.update(*self._pair(query), choice)
         single = self.singles[seq]
-        return posterior.update_single(self.features(single.pool, single.row), single.positive, single.channel)
+        return posterior.update_single(self._features(single.pool, single.row), single.positive, single.channel)
 
     def stacked(self, queries: Iterable[tuple[Query, Choice]]) -> Votes:
         """Some votes as features."""
@@ -201,7 +221,7 @@ class Taste:
         singles = [self.singles[seq] for seq in seqs if seq in self.singles]
         if not singles:
             return votes
-        images = np.array([self.features(single.pool, single.row) for single in singles])
+        images = np.array([self._features(single.pool, single.row) for single in singles])
         empty = np.zeros((0, images.shape[1]))
         return Votes(
             votes.left if len(votes) else empty,
@@ -222,7 +242,10 @@ class Taste:
         self._own, self._refitted, self.since_refit = {}, self.through, 0
 
     def _pair(self, query: Query) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
-        return self.features(query.pool, query.left_row), self.features(query.pool, query.right_row)
+        return self._features(query.pool, query.left_row), self._features(query.pool, query.right_row)
+
+    def _features(self, pool: int, row: int) -> Weights:
+        return self.views(self.learned).features(pool, row)
 
 
 def _single(event: Event) -> Single:
