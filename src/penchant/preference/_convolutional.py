@@ -47,7 +47,7 @@ class Convolutional:
 
     Attributes:
         width: channels of the first convolution; the two after it have twice and four times as many.
-        members: how many networks; the cost is in proportion. Five are right about .6 ± .2 points more pairs than one
+        members: how many networks; the cost is in proportion. Five are right about .6 ± .1 points more pairs than one
             of them, at a log-loss .003 lower (after 100 votes); one is enough for a rough comparison.
         loss: ``bradley_terry`` (−log σ(±f), a tie counting half each way) or ``mean_squared`` ((f − y)², y = ±2 as
             stated and 0 for a tie).
