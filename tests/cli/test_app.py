@@ -248,7 +248,16 @@ def test_a_full_disk_is_told_in_every_step_and_nothing_is_lost(tmp_path: Path):
 @pytest.mark.slow
 def test_two_processes_train_together(tmp_path: Path):
     assert penchant("new", "pictures:300", "--study", "s", "--train-seconds", "4", cwd=tmp_path).returncode == 0
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--main_process_port",
+        "0",
+    ]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 
     def launch(*command: str) -> subprocess.CompletedProcess[str]:
