@@ -1,6 +1,7 @@
 """A taste in words: which qualities pull which way, with intervals, and nothing said that is not known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +14,14 @@ _DRAWS = 400
 _INTERVAL = (5, 95)
 _CLEAR = 0.2
 _ALIKE = 0.6
+
+
+class Standing(StrEnum):
+    """How far choices have borne a belief out before they were given."""
+
+    CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+    CHANCE = "chance"
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,16 @@ class Portrait:
 
 
 def portray(
-    posterior: Posterior, extractor: Extractor, features: Float[np.ndarray, "n d"], rng: Rng, most: int = 6
+    posterior: Posterior,
+    extractor: Extractor,
+    features: Float[np.ndarray, "n d"],
+    rng: Rng,
+    most: int = 6,
+    standing: Standing = Standing.CONFIRMED,
 ) -> Portrait:
     """The portrait of a taste on the images with these ``features`` (a thousand of the base generator's will do).
+
+    ``standing`` says how far choices have borne the belief out; where they are like chance nothing is clear.
 
     A quality's pull is the correlation of the utility with the quality over the images, not its weight: weights of
     qualities that go together can be traded against each other, correlations cannot. Draws from the posterior give
@@ -81,7 +97,9 @@ def portray(
         if len(told) < most and all(alike[index, other] < _ALIKE for other in told):
             told.append(int(index))
     pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i])) for i in told)
-    return Portrait(pulls, _sentence(pulls))
+    if standing is Standing.CHANCE:
+        pulls = tuple(replace(pull, clear=False) for pull in pulls)
+    return Portrait(pulls, _sentence(pulls, standing))
 
 
 def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float) -> Pull:
@@ -89,11 +107,15 @@ def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float
     return Pull(name, group, *words(name), middle, (low, high), low > _CLEAR or high < -_CLEAR)
 
 
-def _sentence(pulls: tuple[Pull, ...]) -> str:
+def _sentence(pulls: tuple[Pull, ...], standing: Standing) -> str:
     clear = [pull for pull in pulls if pull.clear]
+    if standing is Standing.CHANCE:
+        return "No clear taste yet: your choices look like chance to it."
     if not clear:
         return "No clear taste yet: more votes are needed before anything can be said."
     wanted = [f"{pull.towards} rather than {pull.away}" for pull in clear[:3]]
+    if standing is Standing.UNCONFIRMED:
+        return f"You may like images that are {_listed(wanted)}; too few guesses have come true yet to be sure."
     return f"You like images that are {_listed(wanted)}."
 
 

@@ -30,6 +30,8 @@ class StudySettings:
         judge: the feature extractor that judges images; never part of the reward.
         pool: how many candidates are generated to choose pairs from; by default fewer for larger images.
         audit_share: the share of pairs chosen uniformly at random, the only votes used to judge models.
+        again_share: the share of pairs that ask an earlier audit again, sides swapped: how often people agree with
+            themselves bounds how often anybody can be right about them.
         refit_every: votes between two refits of the preference model.
         like_best_of: strength of the alignment, said as "like the best of N".
         caution: how many standard deviations below the mean utility the reward lies.
@@ -47,6 +49,7 @@ class StudySettings:
     aligner: Component = "latent_tilt"
     pool: int | None = None
     audit_share: float = 0.1
+    again_share: float = 0.05
     refit_every: int = 5
     like_best_of: float = 6
     caution: float = 0.5
@@ -57,8 +60,14 @@ class StudySettings:
                 raise BadConfiguration(f"{name} must be at least {low} and finite; found {getattr(self, name)}")
         if self.pool is not None and self.pool < 3:
             raise BadConfiguration(f"pool must be at least 3; found {self.pool}")
-        if not 0 <= self.audit_share <= 1:
-            raise BadConfiguration(f"audit_share must be from 0 to 1; found {self.audit_share}")
+        for name in ("audit_share", "again_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadConfiguration(f"{name} must be from 0 to 1; found {getattr(self, name)}")
+        if self.audit_share + self.again_share > 1:
+            raise BadConfiguration(
+                f"audit_share and again_share are shares of the same questions, at most 1 together; found "
+                f"{self.audit_share} and {self.again_share}"
+            )
 
     @property
     def pool_size(self) -> int:

@@ -45,6 +45,7 @@ from penchant.study.asking import Asker
 from penchant.study.files import moved_into_place, storage_errors
 from penchant.study.pool import Pool
 from penchant.study.settings import FILE, StudySettings
+from penchant.study.sufficiency import Sufficiency, weigh
 from penchant.study.taste import Taste
 from penchant.study.versions import Versions
 from penchant.training.processes import Processes
@@ -53,6 +54,7 @@ from penchant.voters import load_voter
 _REFERENCE_IMAGES = 1000
 _FITTING_IMAGES = 2000
 _JUDGE_IMAGES = 4000
+_WEIGHED_IMAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,8 @@ class Study:
         _fitted(path, settings, real, seconds, silent)
 
     def ask(self) -> Question:
-        """The next pair: one in ten, at a random place, is chosen uniformly (audit), the others by the strategy."""
+        """The next pair: one in ten, at a random place, is chosen uniformly (audit), one in twenty is an earlier audit
+        with its sides swapped, the others are chosen by the strategy."""
         return self._shown(self.next_query())
 
     def next_query(self) -> Query:
@@ -365,6 +368,13 @@ class Study:
         if count < 1:
             raise BadConfiguration(f"count must be at least 1; found {count}")
         return self.generator(version).sample(count, Rng(seed).child("sample"))
+
+    def sufficiency(self) -> Sufficiency:
+        """Whether the votes are enough, for the candidates of the latest version; about 0.2 s."""
+        features = np.asarray(self.pool().features[:_WEIGHED_IMAGES], dtype=np.float64)
+        taste, rng = self.taste, self.rng.child("sufficiency", self.taste.through).numpy()
+        with one_blas_thread():
+            return weigh(taste.votes, taste.voters, taste.posterior, features, rng)
 
     # ------------------------------------------------------------------------------------------------- inside
 

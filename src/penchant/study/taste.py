@@ -27,6 +27,7 @@ class Taste:
     features: Features
     posterior: Posterior = field(init=False)
     votes: dict[int, tuple[Query, Choice]] = field(default_factory=dict[int, tuple[Query, Choice]])
+    voters: dict[int, str] = field(default_factory=dict[int, str])
     since_refit: int = 0
     through: int = 0
 
@@ -47,10 +48,11 @@ class Taste:
                 raise BadVote(f"event {event.seq} is a vote without a query or a choice")
             query = self.query(event.query)
             self.votes[event.seq] = (query, event.choice)
+            self.voters[event.seq] = event.voter
             self.posterior = self.posterior.update(*self._pair(query), event.choice)
             self.since_refit += 1
         elif event.kind == "retract" and event.target in self.votes:
-            del self.votes[event.target]
+            del self.votes[event.target], self.voters[event.target]
             self._refit()
         elif event.kind == "refit":
             self._refit()
