@@ -21,6 +21,9 @@ AGAIN = "again"
 _LEAST_BETWEEN = 10
 """Votes between a pair and its being asked again, so that nobody remembers the answer."""
 
+_FRESH_FIRST = 20
+"""Votes before anything is asked again: at first every new pair counts."""
+
 
 @dataclass
 class Asker:
@@ -125,7 +128,7 @@ class Asker:
         Audits, since they are uniformly random pairs: how often people agree with themselves there is what bounds the
         accuracy that audits measure. Pairs of the strategy are chosen to be hard.
         """
-        if self.settings.again_share == 0 or len(taste.votes) <= _LEAST_BETWEEN:
+        if self.settings.again_share == 0 or len(taste.votes) < _FRESH_FIRST:
             return []
         voter = next(reversed(taste.voters.values()))
         return [

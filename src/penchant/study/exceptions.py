@@ -15,7 +15,7 @@ from penchant.study.taste import Taste
 Place = tuple[int, int]
 """Of an image: its pool and its row there."""
 
-_UNEXPECTED = 0.35
+_UNEXPECTED, _CLOSE = 0.5, 0.4
 _PRAISED = 0.5
 
 
@@ -34,7 +34,7 @@ class Exceptional:
         """What to make of it."""
         start = f"You chose the first; it gave that {self.chance:.0%}."
         if self.again is None:
-            return f"{start} A slip, or an exception."
+            return f"{start} {'Close to call.' if self.chance > _CLOSE else 'A slip, or an exception.'}"
         if self.again:
             return f"{start} You chose it both times you were asked: an exception, no slip."
         return f"{start} Asked again, you chose the other: a slip, or too close to call."
@@ -49,7 +49,7 @@ class Praised:
 
 
 def disagreements(taste: Taste, most: int = 4) -> tuple[int, Sequence[Exceptional]]:
-    """How many choices the taste, as it is now, would not have made, and those it finds least likely (below 35%).
+    """How many choices the taste, as it is now, would not have made, and those it finds least likely.
 
     A pair that was asked twice is counted once, by its first answer.
     """

@@ -17,11 +17,11 @@ _ALIKE = 0.6
 
 
 class Standing(StrEnum):
-    """How far choices have borne a belief out before they were given."""
+    """How far choices have borne out, before they were given, what was believed."""
 
     CONFIRMED = "confirmed"
-    UNCONFIRMED = "unconfirmed"
-    CHANCE = "chance"
+    OPEN = "open"
+    DOUBTED = "doubted"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def portray(
 ) -> Portrait:
     """The portrait of a taste on the images with these ``features`` (a thousand of the base generator's will do).
 
-    ``standing`` says how far choices have borne the belief out; where they are like chance nothing is clear.
+    ``standing`` says how far choices have borne the belief out; where it is doubted, nothing is clear.
 
     A quality's pull is the correlation of the utility with the quality over the images, not its weight: weights of
     qualities that go together can be traded against each other, correlations cannot. Draws from the posterior give
@@ -97,7 +97,7 @@ def portray(
         if len(told) < most and all(alike[index, other] < _ALIKE for other in told):
             told.append(int(index))
     pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i])) for i in told)
-    if standing is Standing.CHANCE:
+    if standing is Standing.DOUBTED:
         pulls = tuple(replace(pull, clear=False) for pull in pulls)
     return Portrait(pulls, _sentence(pulls, standing))
 
@@ -109,12 +109,12 @@ def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float
 
 def _sentence(pulls: tuple[Pull, ...], standing: Standing) -> str:
     clear = [pull for pull in pulls if pull.clear]
-    if standing is Standing.CHANCE:
-        return "No clear taste yet: your choices look like chance to it."
+    if standing is Standing.DOUBTED:
+        return "No clear taste yet: it has guessed your choices hardly better than a coin would."
     if not clear:
         return "No clear taste yet: more votes are needed before anything can be said."
     wanted = [f"{pull.towards} rather than {pull.away}" for pull in clear[:3]]
-    if standing is Standing.UNCONFIRMED:
+    if standing is Standing.OPEN:
         return f"You may like images that are {_listed(wanted)}; too few guesses have come true yet to be sure."
     return f"You like images that are {_listed(wanted)}."
 

@@ -21,7 +21,7 @@ from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, versi
 from penchant.study.evaluation import evaluate, only_voter
 from penchant.study.exceptions import Place, disagreements, praised_in_vain
 from penchant.study.files import storage_errors
-from penchant.study.portrait import Portrait, portray
+from penchant.study.portrait import Portrait, Standing, portray
 from penchant.study.study import Study
 from penchant.study.sufficiency import Verdict
 
@@ -48,8 +48,8 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
     report(Progress("report", 0.2))
     curve = accuracy_over_votes(study, only_voter(study))
     report(Progress("report", 0.5))
-    frontier = best_of_n_frontier(study) if study.taste.votes else []
-    points = [version_point(study, version.number) for version in study.versions.all()] if study.taste.votes else []
+    frontier = best_of_n_frontier(study) if stand.decided else []
+    points = [version_point(study, version.number) for version in study.versions.all()] if stand.decided else []
     report(Progress("report", 0.8))
     exceptions = _exceptions(study, portrait, features)
     intake = study.images.report.to_dict()
@@ -68,9 +68,8 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             portrait=portrait,
             bars=[Markup(interval_bar(*_ordered(p.interval, p.correlation))) for p in portrait.pulls],
             sheets=_sheets(study),
-            ends=_ends(study),
+            ends=_ends(study) if stand.decided and stand.standing is not Standing.DOUBTED else None,
             advice=stand.sentences if stand.votes else (),
-            ceiling=stand.consistency.ceiling,
             exceptions=exceptions,
             accuracy_chart=_accuracy_chart(curve),
             strength_chart=_strength_chart(frontier, points),

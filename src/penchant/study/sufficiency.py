@@ -26,8 +26,9 @@ _CREDIBLE = log(20)
 _HARDLY = 0.005
 """Expected gain of 50 votes below which it is enough: what is gained then stays below one point (measured)."""
 
-_LEAST_FOR_CHANCE = 60
+_LEAST_FOR_DOUBT, _LEAST_PROOF = 60, 1.0
 _LIKE_CHANCE = 0.6
+_LEAST_REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,11 @@ class Sufficiency:
 
     @property
     def standing(self) -> Standing:
-        """How much may be said of the taste in words: for sure from evidence of log 20 nats, one study in twenty of a
-        coin-tosser's."""
-        if self.verdict is Verdict.CHANCE:
-            return Standing.CHANCE
-        return Standing.CONFIRMED if self.evidence >= _CREDIBLE else Standing.UNCONFIRMED
+        """How much may be said of the taste in words: for sure from evidence of log 20 nats, which a coin-tosser
+        reaches in one study of twenty; nothing where there is less than 1 nat after 60 choices."""
+        if self.evidence >= _CREDIBLE:
+            return Standing.CONFIRMED
+        return Standing.DOUBTED if _doubted(self.decided, self.evidence) else Standing.OPEN
 
     def figures(self) -> dict[str, object]:
         """Plain numbers for JSON."""
@@ -181,7 +182,7 @@ def weigh(
     decided = sum(choice in (Choice.LEFT, Choice.RIGHT) for _, choice in answers.values())
     if proof >= _CONVINCING and ahead.gains[50] < _HARDLY:
         verdict = Verdict.ENOUGH
-    elif decided >= _LEAST_FOR_CHANCE and proof < 1 and accuracy < _LIKE_CHANCE:
+    elif _doubted(decided, proof) and accuracy < _LIKE_CHANCE:
         verdict = Verdict.CHANCE
     else:
         verdict = Verdict.GO_ON
@@ -189,6 +190,10 @@ def weigh(
     advice = _advice(verdict, len(answers), decided, ahead, proof, again)
     told = (advice, *_of_audits(verdict, audit), *_of_repeats(again))
     return Sufficiency(verdict, told, len(answers), decided, ahead, accuracy, audit, proof, again)
+
+
+def _doubted(decided: int, proof: float) -> bool:
+    return decided >= _LEAST_FOR_DOUBT and proof < _LEAST_PROOF
 
 
 def _advice(verdict: Verdict, votes: int, decided: int, ahead: Outlook, proof: float, again: Consistency) -> str:
@@ -204,7 +209,7 @@ def _advice(verdict: Verdict, votes: int, decided: int, ahead: Outlook, proof: f
         return f"{start} {_CONSISTENT if consistent else _EITHER}"
     if decided < 20:
         return "Keep going: it is too early to say how much more votes will bring."
-    if decided >= _LEAST_FOR_CHANCE and proof < 1:
+    if _doubted(decided, proof):
         return "Keep going, with care: so far its guesses have hardly come true more often than a coin's."
     points = 100 * ahead.gains[20]
     if points < 1:
@@ -233,10 +238,11 @@ def _of_repeats(again: Consistency) -> list[str]:
     told: list[str] = []
     ceiling = again.ceiling
     if ceiling is not None:
+        best = f"the best anybody could guess is between {ceiling[0]:.0%} and {ceiling[1]:.0%} of your answers"
         told.append(
             f"Asked again with the sides swapped, you chose the same image in {again.again.successes:.0f} of "
-            f"{again.again.trials} pairs; so the best anybody could guess is between {ceiling[0]:.0%} and "
-            f"{ceiling[1]:.0%} of your answers."
+            f"{again.again.trials} pairs: "
+            f"{best if again.again.trials >= _LEAST_REPEATS else 'too few to say how well anybody could guess'}."
         )
     if again.left.interval is not None and not again.left.interval[0] <= 0.5 <= again.left.interval[1]:
         side = "left" if again.left.interval[0] > 0.5 else "right"
