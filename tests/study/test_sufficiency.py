@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from penchant.core.contracts import PREFERENCE, Choice, Group, Posterior, Votes
-from penchant.study import Study, vote, write_report
+from penchant.study import Study, StudySettings, vote, write_report
 from penchant.study.answers import Consistency, Share
 from penchant.study.portrait import Standing
 from penchant.study.sufficiency import Outlook, Verdict, _advice, _of_repeats, outlook, weigh
@@ -198,3 +199,15 @@ def test_contradictory_votes_are_no_clear_taste(study: Study):
 def test_the_same_study_says_the_same(study: Study):
     vote(study, "warm", 25)
     assert study.sufficiency() == study.sufficiency()
+
+
+def test_three_candidates_are_enough_for_a_study_and_its_report(tmp_path: Path):
+    settings = StudySettings(source="pictures:300", train_seconds=1, pool=3, refit_every=20)
+    with Study.create(tmp_path / "study", settings) as study:
+        study.train()
+        vote(study, "warm", 30)
+        stand = study.sufficiency()
+        assert np.isfinite([value for value in stand.figures().values() if isinstance(value, float)]).all()
+        page = write_report(study).read_text()
+        assert "Are the votes enough?" in page
+        assert "No clear taste yet" in page  # three images go together with too many qualities

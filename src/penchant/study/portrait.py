@@ -96,15 +96,16 @@ def portray(
     for index in np.argsort(-sure):
         if len(told) < most and all(alike[index, other] < _ALIKE for other in told):
             told.append(int(index))
-    pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i])) for i in told)
+    room = max(_CLEAR, 2 / np.sqrt(len(values)))  # few images go together with any quality by chance
+    pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i]), room) for i in told)
     if standing is Standing.DOUBTED:
         pulls = tuple(replace(pull, clear=False) for pull in pulls)
     return Portrait(pulls, _sentence(pulls, standing))
 
 
-def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float) -> Pull:
+def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float, room: float) -> Pull:
     group, name, _ = readable
-    return Pull(name, group, *words(name), middle, (low, high), low > _CLEAR or high < -_CLEAR)
+    return Pull(name, group, *words(name), middle, (low, high), low > room or high < -room)
 
 
 def _sentence(pulls: tuple[Pull, ...], standing: Standing) -> str:

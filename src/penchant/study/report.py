@@ -17,7 +17,7 @@ from markupsafe import Markup
 from penchant.core.contracts import Choice, Progress, Report, silent
 from penchant.data import contact_sheet, to_float, to_uint8
 from penchant.study.charts import Series, interval_bar, line_chart
-from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, version_point
+from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, images_compared, version_point
 from penchant.study.evaluation import evaluate, only_voter
 from penchant.study.exceptions import Place, disagreements, praised_in_vain
 from penchant.study.files import storage_errors
@@ -28,6 +28,8 @@ from penchant.study.sufficiency import Verdict
 _SHEET = 36
 _ENDS = 12
 _AUDITS_THAT_TELL = 20
+_LEAST_COMPARED = 4
+"""Images that the Vendi score needs."""
 
 
 def write_report(study: Study, figures: Mapping[str, Any] | None = None, report: Report = silent) -> Path:
@@ -48,8 +50,9 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
     report(Progress("report", 0.2))
     curve = accuracy_over_votes(study, only_voter(study))
     report(Progress("report", 0.5))
-    frontier = best_of_n_frontier(study) if stand.decided else []
-    points = [version_point(study, version.number) for version in study.versions.all()] if stand.decided else []
+    comparable = stand.decided and images_compared(study) >= _LEAST_COMPARED
+    frontier = best_of_n_frontier(study) if comparable else []
+    points = [version_point(study, version.number) for version in study.versions.all()] if comparable else []
     report(Progress("report", 0.8))
     exceptions = _exceptions(study, portrait, features)
     intake = study.images.report.to_dict()
