@@ -96,7 +96,7 @@ def portray(
     for index in np.argsort(-sure):
         if len(told) < most and all(alike[index, other] < _ALIKE for other in told):
             told.append(int(index))
-    room = max(_CLEAR, 2 / np.sqrt(len(values)))  # few images go together with any quality by chance
+    room = max(_CLEAR, 2 / len(values) ** 0.5)  # few images go together with any quality by chance
     pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i]), room) for i in told)
     if standing is Standing.DOUBTED:
         pulls = tuple(replace(pull, clear=False) for pull in pulls)
