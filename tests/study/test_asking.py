@@ -9,7 +9,7 @@ import pytest
 
 from penchant.core.contracts import QUERIES, Asked, Candidates, Choice, Posterior, Proposal
 from penchant.store import Query
-from penchant.study import Study, StudySettings, asking, vote
+from penchant.study import Study, StudySettings, asking, comparison, vote
 
 
 class Listening:
@@ -104,5 +104,58 @@ def test_the_strategy_that_chose_is_stored_and_a_replay_asks_the_same(
     assert runs[0] == runs[1]
     assert len(runs[0]) == 23
     names = {name for name, *_ in runs[0]}
-    assert names <= {"bald", "d_optimal", "eubo", "random"}
+    assert names <= {"bald", "d_optimal", "eubo", "random", "again"}
     assert len(names) > 1
+
+
+def test_audits_are_asked_again_with_their_sides_swapped(study: Study):
+    vote(study, "warm", 100)
+    queries = {query.number: query for query in study.store.queries()}
+    again = [query for query in queries.values() if query.repeat_of is not None]
+    assert len(again) == 4
+    assert min(query.number for query in again) > 20
+    assert len({query.repeat_of for query in again}) == len(again)
+    assert len({(query.number - 1) // 20 for query in again}) == len(again)
+    for query in again:
+        earlier = queries[query.repeat_of or 0]
+        assert (query.left, query.right) == (earlier.right, earlier.left)
+        assert (query.left_row, query.right_row) == (earlier.right_row, earlier.left_row)
+        assert earlier.audit
+        assert not query.audit
+        assert query.strategy == "again"
+        assert query.number - earlier.number > 10
+        assert 0 < query.propensity <= 0.05
+    assert study.sufficiency().consistency.again.trials == len(again)
+    strategic = [query.propensity for query in queries.values() if query.strategy == "bald"]
+    assert {round(propensity, 6) for propensity in strategic} <= {0.9, 0.85}
+    assert 0.85 in {round(propensity, 6) for propensity in strategic}
+
+
+def test_nothing_is_asked_again_where_it_should_not_be(study: Study, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(study._asker, "settings", replace(study.settings, again_share=0.0))
+    vote(study, "warm", 45)
+    assert all(query.repeat_of is None for query in study.store.queries())
+
+
+def test_only_the_pairs_of_who_is_voting_are_asked_again(study: Study):
+    vote(study, "warm", 18)
+    vote(study, "calm", 60)
+    by = {event.query: event.voter for event in study.store.votes()}
+    again = [query for query in study.store.queries() if query.repeat_of is not None]
+    assert again
+    assert all(by[query.repeat_of] == by[query.number] == "calm" for query in again)
+
+
+def test_models_are_not_taught_the_pairs_they_are_judged_on(study: Study, monkeypatch: pytest.MonkeyPatch):
+    vote(study, "warm", 60)
+    taught: list[int] = []
+
+    def spying(study: Study, some: comparison.Answered, judged: comparison.Answered, rng: object) -> np.ndarray:
+        taught.extend(query.number for query, _ in some)
+        return np.full(len(judged), 0.5)
+
+    monkeypatch.setattr(comparison, "_predictions", spying)
+    comparison.compare_models(study)
+    queries = {query.number: query for query in study.store.queries()}
+    assert taught
+    assert not any(queries[number].audit or queries[number].repeat_of for number in taught)

@@ -5,7 +5,7 @@ import torch
 from penchant.core.contracts import FEATURES, PREFERENCE, Choice, Extractor, Posterior, Votes
 from penchant.core.rng import Rng
 from penchant.data import draw_pictures, to_float
-from penchant.study.portrait import portray
+from penchant.study.portrait import Standing, portray
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,18 @@ def test_portrait_tells_the_quality_that_was_voted_for(seen: tuple[Extractor, np
     assert first.clear
     assert first.correlation * first.interval[0] > 0
     assert "cool" in portrait.sentence or first.group.endswith(("colour", "hues"))
+
+
+def test_portrait_says_no_more_than_came_true(seen: tuple[Extractor, np.ndarray]):
+    extractor, features = seen
+    warmth = features[:, column(extractor, "warmth")]
+    choices = [Choice.LEFT if a < b else Choice.RIGHT for a, b in zip(warmth[:150], warmth[150:], strict=True)]
+    belief = prior(extractor).refit(Votes(features[:150], features[150:], choices))
+    told = {one: portray(belief, extractor, features, Rng(0), standing=one) for one in Standing}
+    assert told[Standing.CONFIRMED].sentence.startswith("You like images that are")
+    assert told[Standing.OPEN].sentence.startswith("You may like images that are")
+    assert told[Standing.DOUBTED].sentence.startswith("No clear taste yet")
+    assert not any(pull.clear for pull in told[Standing.DOUBTED].pulls)
 
 
 def test_portrait_claims_nothing_without_votes(seen: tuple[Extractor, np.ndarray]):

@@ -23,6 +23,8 @@ def test_settings_round_trip_through_toml(tmp_path: Path):
         ('generator = "vae(code_dims=3)"', UnknownName, "code_dim"),
         ("train_seconds = 0", BadConfiguration, "train_seconds must be at least 1"),
         ("audit_share = 2.0", BadConfiguration, "audit_share"),
+        ("again_share = -0.1", BadConfiguration, "again_share"),
+        ("audit_share = 0.6\nagain_share = 0.5", BadConfiguration, "at most 1 together"),
         ("pool = 1", BadConfiguration, "pool must be at least 3"),
         ("[images]\nsize = 33", BadConfiguration, "33"),
         ("seed =", BadConfiguration, "is not TOML"),

@@ -182,11 +182,12 @@ def train(
 @app.command()
 def vote(study: StudyPath, voter: VoterOption = "human", votes: VotesOption = 60) -> None:
     """Vote: in the browser, or by a simulated voter or a Python function."""
-    from penchant.cli.steps import give_votes
+    from penchant.cli.steps import give_votes, show_advice
     from penchant.study import Study
 
     with Study.open(study) as opened:
         total = give_votes(console, opened, voter, votes)
+        show_advice(out, opened)
     out.print(f"{total} votes in all; next: penchant align {study}")
 
 

@@ -168,6 +168,12 @@ def show_intake(out: Console, images: ImageSet) -> None:
         out.print(f"  … and {len(report.skipped) - 5} more; all are listed in the report")
 
 
+def show_advice(out: Console, study: Study) -> None:
+    """Whether the votes are enough, in words."""
+    for sentence in study.sufficiency().sentences:
+        out.print(sentence, highlight=False, markup=False)
+
+
 def show_figures(out: Console, figures: Mapping[str, Any]) -> None:
     """The figures that matter most, as a table."""
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -181,11 +187,15 @@ def show_figures(out: Console, figures: Mapping[str, Any]) -> None:
                 label, f"{value:.3g}" if isinstance(value, float) else str(value), shown, f"[dim]{meaning}[/]"
             )
     out.print(table)
+    for sentence in figures.get("verdict_in_words", ()):
+        out.print(sentence, highlight=False, markup=False)
 
 
 _ROWS = (
     ("votes", "votes", "given so far"),
     ("audit_accuracy", "audit accuracy", "of predictions made before each uniformly chosen vote"),
+    ("expected_accuracy", "expected accuracy", "of guesses at answers to random pairs, by the model's own belief"),
+    ("agreement", "agreement", "with oneself, where an audit was asked again with its sides swapped"),
     ("accuracy_vs_hidden_taste", "accuracy", "against the hidden taste, on fresh pairs"),
     ("win_rate", "win rate", "aligned against base, same latents"),
     ("kl_nats", "KL, nats", "how far the aligned generator is from the base"),

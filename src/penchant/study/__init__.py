@@ -4,6 +4,18 @@ from penchant.study.evaluation import evaluate
 from penchant.study.report import write_report
 from penchant.study.settings import StudySettings
 from penchant.study.study import Question, Study
+from penchant.study.sufficiency import Sufficiency, Verdict
 from penchant.study.voting import HUMAN, BrowserVoting, vote
 
-__all__ = ["HUMAN", "BrowserVoting", "Question", "Study", "StudySettings", "evaluate", "vote", "write_report"]
+__all__ = [
+    "HUMAN",
+    "BrowserVoting",
+    "Question",
+    "Study",
+    "StudySettings",
+    "Sufficiency",
+    "Verdict",
+    "evaluate",
+    "vote",
+    "write_report",
+]

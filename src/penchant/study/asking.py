@@ -1,4 +1,4 @@
-"""Choosing the next pair: by the strategy, or, one time in ten, uniformly at random for the audit."""
+"""Choosing the next pair: by the strategy; one time in ten uniformly at random (audit); now and then an audit again."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,15 @@ from penchant.study.pool import Pool
 from penchant.study.settings import StudySettings
 from penchant.study.taste import Taste
 
+AGAIN = "again"
+"""The strategy that is named for a pair that is asked again."""
+
+_LEAST_BETWEEN = 10
+"""Votes between a pair and its being asked again, so that nobody remembers the answer."""
+
+_FRESH_FIRST = 20
+"""Votes before anything is asked again: at first every new pair counts."""
+
 
 @dataclass
 class Asker:
@@ -24,30 +33,41 @@ class Asker:
     settings: StudySettings
     rng: Rng
     _asked: int = field(init=False)
+    _repeated: set[int] = field(init=False)
     _shown: dict[int, Int[np.ndarray, " n"]] = field(default_factory=dict[int, Int[np.ndarray, " n"]])
     _answered: dict[int, Asked] = field(default_factory=dict[int, Asked])
 
     def __post_init__(self) -> None:
-        self._asked = len(self.store.queries())
+        queries = self.store.queries()
+        self._asked = len(queries)
+        self._repeated = {query.repeat_of for query in queries if query.repeat_of is not None}
 
     def next(self, version: int, pool: Pool, taste: Taste, voter: str | None = None) -> Query:
         """A new query over the candidates of ``version``, stored with its propensity and the prediction.
 
-        The propensity is the share of such queries (audit, or not) times the strategy's own; that an audit pair might
-        have been the strategy's choice too is left out, so it is a lower bound there.
+        The propensity is the share of such queries (audit, again, or neither) times the pair's own among them; that a
+        pair might have been asked in another way too is left out, so it is a lower bound there.
         """
         number = self._asked + 1
         rng = self.rng.child("ask", number)
-        audit = self._is_audit(number)
-        name, strategy = self._auditor if audit else self._chooser
-        shown = self._counts(version, len(pool))
-        candidates = Candidates(
-            pool.features, shown, _previous_winner(taste, version, voter), self._history(taste, voter)
-        )
+        audit, earlier = self._is_audit(number), self._earlier(version, taste, voter)
         posterior = taste.posterior if voter is None else taste.of(voter)
-        proposal = strategy.propose(candidates, posterior, 1, rng.child("strategy").numpy())
-        rows = [int(row) for row in proposal.pairs[0]]
-        share = self.settings.audit_share if audit else 1 - self.settings.audit_share
+        again = None
+        if earlier and self._is_again(number):
+            again = earlier[int(rng.child("again").numpy().integers(len(earlier)))]
+            name, rows, score = AGAIN, [again.right_row, again.left_row], 0.0
+            propensity = self.settings.again_share / len(earlier)
+        else:
+            name, strategy = self._auditor if audit else self._chooser
+            shown = self._counts(version, len(pool))
+            candidates = Candidates(
+                pool.features, shown, _previous_winner(taste, version, voter), self._history(taste, voter)
+            )
+            proposal = strategy.propose(candidates, posterior, 1, rng.child("strategy").numpy())
+            name, rows, score = proposal.strategy or name, proposal.pairs[0].tolist(), float(proposal.scores[0])
+            others = self.settings.audit_share + (self.settings.again_share if earlier else 0)
+            share = self.settings.audit_share if audit else 1 - others
+            propensity = share * float(proposal.propensities[0])
         left, right = (pool.features[row][None] for row in rows)
         query = self.store.add_query(
             NewQuery(
@@ -56,17 +76,19 @@ class Asker:
                 pool=version,
                 left_row=rows[0],
                 right_row=rows[1],
-                strategy=proposal.strategy or name,
+                strategy=name,
                 audit=audit,
-                propensity=share * float(proposal.propensities[0]),
-                score=float(proposal.scores[0]),
+                propensity=propensity,
+                score=score,
                 predicted=float(posterior.foretell(left, right)[0]),
                 taste_seq=taste.through,
+                repeat_of=again.number if again else None,
                 position=number,
             )
         )
         self._asked = number
-        shown[rows] += 1
+        self._repeated |= {again.number} if again else set()
+        self._counts(version, len(pool))[rows] += 1
         return query
 
     @cached_property
@@ -92,6 +114,32 @@ class Asker:
         block_size = max(1, round(1 / self.settings.audit_share))
         block, place = divmod(number - 1, block_size)
         return place == int(self.rng.child("audit", block).numpy().integers(block_size))
+
+    def _is_again(self, number: int) -> bool:
+        """One uniformly random place that is no audit in each block of 1 / again_share queries."""
+        if self.settings.again_share == 0:
+            return False
+        block_size = max(1, round(1 / self.settings.again_share))
+        block = (number - 1) // block_size
+        block_of = range(block * block_size + 1, (block + 1) * block_size + 1)
+        places = [place for place in block_of if not self._is_audit(place)]
+        return bool(places) and number == places[int(self.rng.child("again", block).numpy().integers(len(places)))]
+
+    def _earlier(self, version: int, taste: Taste, voter: str | None) -> list[Query]:
+        """The audits that may be asked again: of this pool, decided by ``voter`` or who voted last, never repeated.
+
+        Audits, since they are uniformly random pairs: how often people agree with themselves there is what bounds the
+        accuracy that audits measure. Pairs of the strategy are chosen to be hard.
+        """
+        if self.settings.again_share == 0 or len(taste.votes) < _FRESH_FIRST:
+            return []
+        voter = voter or taste.voters[next(reversed(taste.votes))]
+        return [
+            query
+            for seq, (query, choice) in list(taste.votes.items())[:-_LEAST_BETWEEN]
+            if query.audit and query.pool == version and taste.voters[seq] == voter
+            if query.number not in self._repeated and choice in (Choice.LEFT, Choice.RIGHT)
+        ]
 
     def _counts(self, pool: int, size: int) -> Int[np.ndarray, " n"]:
         if pool not in self._shown:

@@ -22,11 +22,11 @@ Answered = Sequence[tuple[Query, Choice]]
 def compare_models(study: Study) -> dict[str, Any] | None:
     """Accuracy and log-loss of both on the audit votes; None where there are too few votes to teach or to judge.
 
-    Both learn from the same votes, those that are not audits, and are judged on the decided audits. With sixty votes
-    that is six pairs: the figures say how it stands, not who is better.
+    Both learn from the same votes, those that are neither audits nor audits asked again, and are judged on the decided
+    audits. With sixty votes that is six pairs: the figures say how it stands, not who is better.
     """
     decided = [(query, choice) for query, choice in study.taste.votes.values() if choice in (Choice.LEFT, Choice.RIGHT)]
-    taught = [vote for vote in decided if not vote[0].audit]
+    taught = [vote for vote in decided if not vote[0].audit and vote[0].repeat_of is None]
     judged = [vote for vote in decided if vote[0].audit]
     if len(taught) < _LEAST_VOTES or not judged:
         return None

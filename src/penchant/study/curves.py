@@ -17,7 +17,8 @@ def accuracy_over_votes(study: Study, voter: Voter | None) -> list[dict[str, flo
     """Rows {votes, accuracy, low, high}, by replaying the log.
 
     Where the hidden taste is known: accuracy on the same fresh pairs after every few votes. Else: the share of votes
-    so far that were predicted before they were given, which is lower, since active strategies ask what is unsure.
+    so far (pairs asked again left out) that were predicted before they were given, which is lower, since active
+    strategies ask what is unsure.
     """
     if voter is not None:
         images = study.generator("base").sample(2 * _PAIRS, study.rng.child("curve"))
@@ -99,7 +100,7 @@ def _against_votes(study: Study) -> Iterator[dict[str, float]]:
     decided = [
         (query.predicted > 0.5) == (choice is Choice.LEFT)
         for query, choice in study.taste.votes.values()
-        if query.predicted is not None and choice in (Choice.LEFT, Choice.RIGHT)
+        if query.predicted is not None and choice in (Choice.LEFT, Choice.RIGHT) and query.repeat_of is None
     ]
     for count in sorted({*range(5, len(decided), max(1, len(decided) // 12)), len(decided)} - {0}):
         right = sum(decided[:count])

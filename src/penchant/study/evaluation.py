@@ -12,6 +12,7 @@ from penchant.core.contracts import METRICS, Choice, Generator, Measurement, Pro
 from penchant.core.errors import BadConfiguration, BadFeatures, UnknownName, VoterFailed
 from penchant.data import to_float, to_uint8
 from penchant.metrics import WinRate, wilson, win_rate
+from penchant.study.answers import audit_accuracy, audited
 from penchant.study.comparison import compare_models
 from penchant.study.study import Study
 
@@ -59,29 +60,17 @@ def _evaluate(study: Study, version: str | int, report: Report) -> dict[str, Any
 
 def _about_votes(study: Study) -> dict[str, Any]:
     choices = [choice for _, choice in study.taste.votes.values()]
-    audited = [
-        (query.predicted, choice)
-        for query, choice in study.taste.votes.values()
-        if query.audit and query.predicted is not None and choice in (Choice.LEFT, Choice.RIGHT)
-    ]
-    right = sum(_credit(predicted, choice) for predicted, choice in audited)
-    low, high = wilson(right, len(audited))
-    loss = [-np.log(p if choice is Choice.LEFT else 1 - p) for p, choice in audited]
+    audit, judged = audit_accuracy(study.taste.votes), audited(study.taste.votes)
+    loss = [-np.log(p if choice is Choice.LEFT else 1 - p) for p, choice in judged]
     return {
         "votes": len(choices),
         "votes_by_choice": {str(choice): choices.count(choice) for choice in Choice},
-        "audit_votes": len(audited),
-        "audit_accuracy": right / len(audited) if audited else None,
-        "audit_accuracy_interval": [low, high] if audited else None,
-        "audit_log_loss": float(np.mean(loss)) if audited else None,
+        "audit_votes": audit.trials,
+        "audit_accuracy": audit.value,
+        "audit_accuracy_interval": audit.interval and list(audit.interval),
+        "audit_log_loss": float(np.mean(loss)) if loss else None,
+        **study.sufficiency().figures(),
     }
-
-
-def _credit(predicted: float, choice: Choice) -> float:
-    """1 for a right prediction, half for none (the first pair is shown before anything is known)."""
-    if predicted == 0.5:
-        return 0.5
-    return float((predicted > 0.5) == (choice is Choice.LEFT))
 
 
 def _about_taste(study: Study, voter: Voter | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A taste in words: which qualities pull which way, with intervals, and nothing said that is not known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +14,14 @@ _DRAWS = 400
 _INTERVAL = (5, 95)
 _CLEAR = 0.2
 _ALIKE = 0.6
+
+
+class Standing(StrEnum):
+    """How far choices have borne out, before they were given, what was believed."""
+
+    CONFIRMED = "confirmed"
+    OPEN = "open"
+    DOUBTED = "doubted"
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,16 @@ class Portrait:
 
 
 def portray(
-    posterior: Posterior, extractor: Extractor, features: Float[np.ndarray, "n d"], rng: Rng, most: int = 6
+    posterior: Posterior,
+    extractor: Extractor,
+    features: Float[np.ndarray, "n d"],
+    rng: Rng,
+    most: int = 6,
+    standing: Standing = Standing.CONFIRMED,
 ) -> Portrait:
     """The portrait of a taste on the images with these ``features`` (a thousand of the base generator's will do).
+
+    ``standing`` says how far choices have borne the belief out; where it is doubted, nothing is clear.
 
     A quality's pull is the correlation of the utility with the quality over the images, not its weight: weights of
     qualities that go together can be traded against each other, correlations cannot. Draws from the posterior give
@@ -80,20 +96,27 @@ def portray(
     for index in np.argsort(-sure):
         if len(told) < most and all(alike[index, other] < _ALIKE for other in told):
             told.append(int(index))
-    pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i])) for i in told)
-    return Portrait(pulls, _sentence(pulls))
+    room = max(_CLEAR, 2 / len(values) ** 0.5)  # few images go together with any quality by chance
+    pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i]), room) for i in told)
+    if standing is Standing.DOUBTED:
+        pulls = tuple(replace(pull, clear=False) for pull in pulls)
+    return Portrait(pulls, _sentence(pulls, standing))
 
 
-def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float) -> Pull:
+def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float, room: float) -> Pull:
     group, name, _ = readable
-    return Pull(name, group, *words(name), middle, (low, high), low > _CLEAR or high < -_CLEAR)
+    return Pull(name, group, *words(name), middle, (low, high), low > room or high < -room)
 
 
-def _sentence(pulls: tuple[Pull, ...]) -> str:
+def _sentence(pulls: tuple[Pull, ...], standing: Standing) -> str:
     clear = [pull for pull in pulls if pull.clear]
+    if standing is Standing.DOUBTED:
+        return "No clear taste yet: it has guessed your choices hardly better than a coin would."
     if not clear:
         return "No clear taste yet: more votes are needed before anything can be said."
     wanted = [f"{pull.towards} rather than {pull.away}" for pull in clear[:3]]
+    if standing is Standing.OPEN:
+        return f"You may like images that are {_listed(wanted)}; too few guesses have come true yet to be sure."
     return f"You like images that are {_listed(wanted)}."
 
 

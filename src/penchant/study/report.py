@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,24 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from penchant.core.contracts import Progress, Report, silent
+from penchant.core.contracts import Choice, Progress, Report, silent
 from penchant.data import contact_sheet, to_float, to_uint8
 from penchant.study.charts import Series, interval_bar, line_chart
-from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, version_point
+from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, images_compared, version_point
 from penchant.study.evaluation import evaluate, only_voter
+from penchant.study.exceptions import Place, disagreements, praised_in_vain
 from penchant.study.files import storage_errors
-from penchant.study.portrait import Portrait, portray
+from penchant.study.portrait import Portrait, Standing, portray
 from penchant.study.shards import ends
 from penchant.study.study import Study
+from penchant.study.sufficiency import Verdict
 from penchant.training.processes import Processes
 
 _SHEET = 36
 _ENDS = 12
 _AUDITS_THAT_TELL = 20
+_LEAST_COMPARED = 4
+"""Images that the Vendi score needs."""
 
 
 def write_report(study: Study, figures: Mapping[str, Any] | None = None, report: Report = silent) -> Path:
@@ -43,13 +47,16 @@ def write_report(study: Study, figures: Mapping[str, Any] | None = None, report:
 def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
     latest = study.versions.named("latest")
     features = np.asarray(study.pool("base").features[:1000], dtype=np.float64)
-    portrait = portray(study.taste.posterior, study.extractor, features, study.rng)
+    stand = study.sufficiency()
+    portrait = portray(study.taste.posterior, study.extractor, features, study.rng, standing=stand.standing)
     report(Progress("report", 0.2))
     curve = accuracy_over_votes(study, only_voter(study))
     report(Progress("report", 0.5))
-    frontier = best_of_n_frontier(study) if study.taste.votes else []
-    points = [version_point(study, version.number) for version in study.versions.all()] if study.taste.votes else []
+    comparable = stand.decided and images_compared(study) >= _LEAST_COMPARED
+    frontier = best_of_n_frontier(study) if comparable else []
+    points = [version_point(study, version.number) for version in study.versions.all()] if comparable else []
     report(Progress("report", 0.8))
+    exceptions = _exceptions(study, portrait, features)
     intake = study.images.report.to_dict()
     page = (
         _environment()
@@ -66,7 +73,9 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             portrait=portrait,
             bars=[Markup(interval_bar(*_ordered(p.interval, p.correlation))) for p in portrait.pulls],
             sheets=_sheets(study),
-            ends=_ends(study),
+            ends=_ends(study) if stand.decided and stand.standing is not Standing.DOUBTED else None,
+            advice=stand.sentences if stand.votes else (),
+            exceptions=exceptions,
             accuracy_chart=_accuracy_chart(curve),
             strength_chart=_strength_chart(frontier, points),
             intake=intake,
@@ -80,6 +89,7 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
         path.write_text(page, encoding="utf-8")
         record = {
             **figures,
+            "exceptions": exceptions and {"count": exceptions["count"], "decided": exceptions["decided"]},
             "portrait": {"sentence": portrait.sentence, "pulls": [vars(pull) for pull in portrait.pulls]},
             "accuracy_over_votes": curve,
             "best_of_n": frontier,
@@ -122,7 +132,9 @@ def next_steps(study: Study, figures: Mapping[str, Any], portrait: Portrait) -> 
     accuracy = figures.get("accuracy_vs_hidden_taste")
     if accuracy is None and figures["audit_votes"] >= _AUDITS_THAT_TELL:
         accuracy = figures["audit_accuracy"]
-    if not any(pull.clear for pull in portrait.pulls):
+    if figures.get("verdict_on_votes") == Verdict.CHANCE:
+        steps.append("Look at some pairs again without hurry; if you do have a taste, choose other features (docs)")
+    elif not any(pull.clear for pull in portrait.pulls):
         steps.append(f"Vote more before trusting anything here: penchant vote {path} --votes 40")
     elif accuracy is not None and accuracy < 0.85:
         steps.append(f"The taste is only partly known; 40 more votes will tell more: penchant vote {path} --votes 40")
@@ -152,6 +164,29 @@ def _ends(study: Study) -> dict[str, str]:
     liked, disliked = ends(pool.features, study.taste.posterior, _ENDS, Processes.alone())
     rows = {"liked": liked, "disliked": disliked}
     return {which: _sheet_uri(to_float(np.asarray(pool.images[chosen])), 6) for which, chosen in rows.items()}
+
+
+def _exceptions(study: Study, portrait: Portrait, features: np.ndarray) -> dict[str, Any] | None:
+    """Counter-examples with their pictures; None where there is no clear taste for them to contradict."""
+    if not any(pull.clear for pull in portrait.pulls):
+        return None
+    count, pairs = disagreements(study.taste)
+    praised = praised_in_vain(study.taste, portrait, study.extractor, features)
+
+    def pictures(places: Sequence[Place], columns: int) -> str:
+        return _sheet_uri(to_float(np.stack([study.versions.pool(pool).images[row] for pool, row in places])), columns)
+
+    decided = sum(
+        choice in (Choice.LEFT, Choice.RIGHT) and query.repeat_of is None
+        for query, choice in study.taste.votes.values()
+    )
+    return {
+        "count": count,
+        "decided": decided,
+        "pairs": [(pictures((pair.chosen, pair.other), 2), pair.sentence) for pair in pairs],
+        "praised": pictures([one.image for one in praised], 6) if praised else None,
+        "praised_count": len(praised),
+    }
 
 
 def _sheet_uri(images: torch.Tensor, columns: int) -> str:

@@ -32,6 +32,8 @@ class StudySettings:
         pool_precision: how their features are kept: ``float32``, or ``float16`` for pools whose features would not fit
             into memory otherwise; that costs no accuracy, and some milliseconds a question.
         audit_share: the share of pairs chosen uniformly at random, the only votes used to judge models.
+        again_share: the share of pairs that ask an earlier audit again, sides swapped: how often people agree with
+            themselves bounds how often anybody can be right about them.
         refit_every: votes between two refits of the preference model.
         like_best_of: strength of the alignment, said as "like the best of N".
         caution: how many standard deviations below the mean utility the reward lies.
@@ -50,6 +52,7 @@ class StudySettings:
     pool: int | None = None
     pool_precision: Literal["float32", "float16"] = "float32"
     audit_share: float = 0.1
+    again_share: float = 0.05
     refit_every: int = 5
     like_best_of: float = 6
     caution: float = 0.5
@@ -62,8 +65,14 @@ class StudySettings:
             raise BadConfiguration(f"pool must be at least 3; found {self.pool}")
         if self.pool_precision not in ("float32", "float16"):
             raise BadConfiguration(f"pool_precision must be float32 or float16; found {self.pool_precision}")
-        if not 0 <= self.audit_share <= 1:
-            raise BadConfiguration(f"audit_share must be from 0 to 1; found {self.audit_share}")
+        for name in ("audit_share", "again_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadConfiguration(f"{name} must be from 0 to 1; found {getattr(self, name)}")
+        if self.audit_share + self.again_share > 1:
+            raise BadConfiguration(
+                f"audit_share and again_share are shares of the same questions, at most 1 together; found "
+                f"{self.audit_share} and {self.again_share}"
+            )
 
     @property
     def pool_size(self) -> int:

@@ -61,6 +61,7 @@ from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.settings import FILE, StudySettings
+from penchant.study.sufficiency import Sufficiency, weigh
 from penchant.study.taste import Taste, View
 from penchant.study.versions import Versions
 from penchant.training.processes import Processes
@@ -75,6 +76,7 @@ _JUDGE_IMAGES = 4000
 _NETWORKS = Convolutional()
 _LESSONS = Budget(images=1500)
 """How many pairs each network sees, repeats counted."""
+_WEIGHED_IMAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -345,7 +347,8 @@ class Study:
         _plan(path, settings, 1).assist(trained, Processes())
 
     def ask(self, voter: str | None = None) -> Question:
-        """The next pair: one in ten, at a random place, is chosen uniformly (audit), the others by the strategy.
+        """The next pair: one in ten, at a random place, is chosen uniformly (audit), one in twenty is an earlier audit
+        with its sides swapped, the others are chosen by the strategy.
 
         For what teaches most about ``voter``, where several people vote; about all of them together without.
         """
@@ -533,6 +536,13 @@ class Study:
             event = replace(self._own_event("features"), payload={"extractor": number, "hash": extractor.hash})
             self.taste.apply(self.store.append(event))
         return number
+
+    def sufficiency(self) -> Sufficiency:
+        """Whether the votes are enough, for the candidates of the latest version; about 0.2 s."""
+        features = np.asarray(self.pool().features[:_WEIGHED_IMAGES], dtype=np.float64)
+        taste, rng = self.taste, self.rng.child("sufficiency", self.taste.through).numpy()
+        with one_blas_thread():
+            return weigh(taste.votes, taste.voters, taste.posterior, features, rng)
 
     # ------------------------------------------------------------------------------------------------- inside
 

@@ -102,6 +102,7 @@ class Taste:
                 self.posterior = self._updated(self.posterior, event.seq)
             case "retract" if event.target in self.votes or event.target in self.singles:
                 self.votes.pop(event.target, None)
+                self.voters.pop(event.target, None)
                 self.singles.pop(event.target, None)
                 self._crowds = {}
                 self._refit()

@@ -9,7 +9,7 @@ import numpy as np
 from penchant.core.contracts import Choice, Progress, Report, silent
 from penchant.core.errors import BadConfiguration, Interrupted
 from penchant.store import Query
-from penchant.study.portrait import portray
+from penchant.study.portrait import Standing, portray
 from penchant.study.study import Study
 
 HUMAN = "human"
@@ -78,6 +78,7 @@ class BrowserVoting:
         self._study.refit()
         while len(self._waiting) < count + 1:
             self._waiting.append(self._study.next_query(HUMAN))
+        self.progress()  # what it takes to find the sentences is spent now
         return list(self._waiting)[1 : count + 1]
 
     def tell(
@@ -128,10 +129,10 @@ class BrowserVoting:
         if not study.taste.votes:
             return {"taste": "Choose what you like better; the first pairs only find out what matters to you."}
         features = np.asarray(study.pool("base").features[:1000], dtype=np.float64)
-        half = len(features) // 2
-        sure = study.taste.posterior.predict(features[:half], features[half : 2 * half])
-        expected = float(np.maximum(sure, 1 - sure).mean())
-        return {
-            "taste": portray(study.taste.posterior, study.extractor, features, study.rng).sentence,
-            "sureness": f"Of pairs picked at random it expects to guess {expected:.0%} as you would choose.",
-        }
+        stand = study.sufficiency()
+        portrait = portray(study.taste.posterior, study.extractor, features, study.rng, standing=stand.standing)
+        learned = {"taste": portrait.sentence, "advice": stand.sentences[0]}
+        if stand.standing is Standing.CONFIRMED:
+            expected = f"Of pairs picked at random it expects to guess {stand.accuracy:.0%} as you would choose."
+            learned["sureness"] = expected
+        return learned

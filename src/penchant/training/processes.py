@@ -7,7 +7,9 @@ are none or where the environment says ``ACCELERATE_USE_CPU=true``; so does ``to
 
 import atexit
 import os
+import sys
 from collections.abc import Iterable, Sequence
+from types import FunctionType
 
 import torch
 from accelerate import PartialState
@@ -83,6 +85,17 @@ class Processes:
 
 
 def _leave() -> None:
-    """End the connections to the other processes; torch's threads abort a process that ends with them open."""
+    """End the connections to the other processes, and with them the threads that torch keeps for them.
+
+    A thread of gloo drops its last message, which needs Python, some time after the message has arrived; if Python has
+    gone by then, the process aborts ("terminate called without an active exception"). Only the group's destructor
+    waits for these threads, and destroying the group does not reach it: ``torch.distributed.nn.functional``, imported
+    with the first optimizer, keeps the group as a default argument of its functions. They get None, which means the
+    same to them.
+    """
     if distributed.is_initialized():
         distributed.destroy_process_group()
+    for function in vars(sys.modules.get("torch.distributed.nn.functional", object)).values():
+        if isinstance(function, FunctionType) and function.__defaults__:
+            kept = (None if isinstance(value, distributed.ProcessGroup) else value for value in function.__defaults__)
+            function.__defaults__ = tuple(kept)
