@@ -234,7 +234,8 @@ class Posterior(ABC):
 
     @abstractmethod
     def refit(self, votes: Votes) -> "Posterior":
-        """The belief from all votes at once, hyperparameters included; independent of the votes' order."""
+        """The belief from all votes at once, hyperparameters included; independent of their order, unless they tell
+        of a taste that changed on the way."""
 
     @abstractmethod
     def predict(self, left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from penchant.core.contracts import Choice, Votes
 from penchant.core.errors import BadVote
@@ -24,11 +24,13 @@ class Observations:
     """Row t of ``differences`` is φ(winner) − φ(loser), or for a tie the difference with either sign.
 
     ``images`` says which of the images that were shown often stand in a vote: 1 for the winner, −1 for the loser.
+    ``when`` is the vote's place among all votes, those that say nothing included, from 0.
     """
 
     differences: Float[np.ndarray, "t d"]
     ties: Bool[np.ndarray, " t"]
     images: Float[np.ndarray, "t m"]
+    when: Int[np.ndarray, " t"]
 
     def __len__(self) -> int:
         return len(self.ties)
@@ -37,11 +39,21 @@ class Observations:
         """The same votes as the first ``width`` features see them."""
         return replace(self, differences=self.differences[:, :width])
 
+    def ordered(self, order: Int[np.ndarray, " t"]) -> "Observations":
+        """The same votes in another order."""
+        return Observations(self.differences[order], self.ties[order], self.images[order], self.when[order])
+
+    def where(self, kept: Bool[np.ndarray, " t"]) -> "Observations":
+        """Some of the votes, with effects of the images that were shown often in them."""
+        images = self.images[kept]
+        often = (images != 0).sum(0) >= _OFTEN
+        return Observations(self.differences[kept], self.ties[kept], images[:, often], self.when[kept])
+
 
 def observe(votes: Votes, width: int) -> Observations:
     """The votes that say something, in an order and orientation of their own.
 
-    The same votes in any order, or with the sides swapped, give the same arrays to the bit.
+    The same votes in any order, or with the sides swapped, give the same arrays to the bit, but for ``when``.
 
     Raises:
         BadVote: features of another width, or NaN or infinite ones; the text names the vote.
@@ -49,21 +61,24 @@ def observe(votes: Votes, width: int) -> Observations:
     if not len(votes.left) == len(votes.right) == len(votes.choices):
         raise BadVote(f"{len(votes)} choices for {len(votes.left)} left and {len(votes.right)} right images")
     if not len(votes):
-        return Observations(np.zeros((0, width)), np.zeros(0, dtype=bool), np.zeros((0, 0)))
+        return Observations(
+            np.zeros((0, width)), np.zeros(0, dtype=bool), np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
+        )
     left, right = checked(votes.left, width), checked(votes.right, width)
-    rows: list[tuple[bytes, bool, Float[np.ndarray, " d"], bytes, bytes]] = []
-    for a, b, choice in zip(left, right, votes.choices, strict=True):
+    rows: list[tuple[bytes, bool, Float[np.ndarray, " d"], bytes, bytes, int]] = []
+    for place, (a, b, choice) in enumerate(zip(left, right, votes.choices, strict=True)):
         if choice in SILENT:
             continue
         difference = oriented(a, b, choice)
         if difference.any():
             first, second = (a, b) if np.array_equal(difference, a - b) else (b, a)
             key = difference.tobytes()
-            rows.append((key, choice == Choice.TIE, difference, first.tobytes(), second.tobytes()))
+            rows.append((key, choice == Choice.TIE, difference, first.tobytes(), second.tobytes(), place))
     rows.sort(key=lambda row: (*row[:2], *row[3:]))
     differences = np.array([row[2] for row in rows]).reshape(len(rows), width)
     ties = np.array([row[1] for row in rows], dtype=bool)
-    return Observations(differences, ties, _incidence([row[3] for row in rows], [row[4] for row in rows]))
+    images = _incidence([row[3] for row in rows], [row[4] for row in rows])
+    return Observations(differences, ties, images, np.array([row[5] for row in rows], dtype=np.int64))
 
 
 def _incidence(first: Sequence[bytes], second: Sequence[bytes]) -> Float[np.ndarray, "t m"]:

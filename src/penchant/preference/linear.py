@@ -12,6 +12,8 @@ from torch import Tensor
 from penchant.core.contracts import Choice, Encoder, Extractor, Group, Posterior, Votes
 from penchant.core.errors import BadConfiguration
 from penchant.core.threads import one_blas_thread
+from penchant.preference._change import Change
+from penchant.preference._drift import Drift, Followed
 from penchant.preference._fitting import Hyperparameters, HyperPrior
 from penchant.preference._information import information, information_table
 from penchant.preference._laplace import find_mode, system_of
@@ -35,6 +37,11 @@ class Linear:
     drawn towards 1/2 by the probability that the voter has no taste that these features see, from the evidence
     against coin tosses: after some ten decided votes of somebody who means it there is little left of it.
 
+    A taste may change. :meth:`LinearPosterior.refit` looks for a change of mind (:class:`Change`), and for a slow drift
+    of the weights (Ornstein-Uhlenbeck: w_t = ρw_{t−1} + √(1−ρ²)·N(0, Σ₀), ρ = 2^(−1/half-life)) with the half-life by
+    evidence; where the votes speak for one of them the belief is about the taste at the next vote, older votes counting
+    less. Otherwise every vote counts alike, in whatever order they came.
+
     ``both_bad`` and ``skip`` say nothing about which of the two is better and change nothing here. A voter's
     consistency is a factor that all scales share. All medians and spreads are of the hyperparameters' priors; a
     spread of 0 holds one fixed; ``lapse=0`` without ties is plain Bradley-Terry.
@@ -54,6 +61,12 @@ class Linear:
         optional_share: median scale of an optional group, as a share of ``scale``.
         doubt: prior probability that there is no taste to be seen, at evidence that the fitted scales flatter; 0
             for none.
+        half_life: median of the votes after which a drifting taste has kept half of its correlation with itself;
+            infinite for no drift.
+        half_life_spread: standard deviation of its logarithm.
+        drift_odds: prior odds of a taste that drifts against one that stays.
+        steady_votes: votes without a change of mind that are expected; infinite for no such change. As a statistic
+            that counts false alarms it is the votes that a false alarm may cost on average.
 
     >>> from penchant.core.contracts import Choice, Group
     >>> belief = Linear().prior([Group("colour", 0, 2)])
@@ -74,6 +87,10 @@ class Linear:
     image_spread: float = 1.0
     optional_share: float = 0.5
     doubt: float = 0.7
+    half_life: float = 100.0
+    half_life_spread: float = 1.0
+    drift_odds: float = 0.2
+    steady_votes: float = 1000.0
 
     def __post_init__(self) -> None:
         if not all(0 < value < np.inf for value in (self.scale, self.margin, self.image)):
@@ -82,6 +99,11 @@ class Linear:
             )
         if not 0 <= self.lapse < 1:
             raise ValueError(f"lapse is a share of votes, from 0 to below 1; found {self.lapse:g}")
+        if not (self.half_life > 0 and self.half_life_spread >= 0 and self.drift_odds >= 0 and self.steady_votes > 1):
+            raise ValueError(
+                f"half_life must be positive, its spread and drift_odds not negative and steady_votes above 1; found "
+                f"{self.half_life:g}, {self.half_life_spread:g}, {self.drift_odds:g} and {self.steady_votes:g}"
+            )
         if not (0 < self.optional_share < np.inf and 0 <= self.doubt < 1):
             raise ValueError(
                 f"optional_share must be positive and doubt from 0 to below 1; found {self.optional_share:g} and "
@@ -123,7 +145,8 @@ class LinearPosterior(Posterior):
     """w ~ N(mean, A Aᵀ): the covariance is kept as a square root A, so it stays positive definite by construction.
 
     The weights are those of the groups in use; columns of the features beyond them belong to optional groups left out.
-    ``conviction`` is the probability that there is a taste to be seen.
+    ``conviction`` is the probability that there is a taste to be seen. ``half_life``, in votes, is that of a drift,
+    infinite where there is none; ``change`` is the last change of mind that was noticed.
     """
 
     component: Linear
@@ -132,6 +155,8 @@ class LinearPosterior(Posterior):
     factor: Float[np.ndarray, "d d"]
     hyper: Hyperparameters = field(repr=False)
     conviction: float = 1.0
+    half_life: float = np.inf
+    change: Change | None = None
 
     @property
     def used(self) -> tuple[Group, ...]:
@@ -178,8 +203,9 @@ class LinearPosterior(Posterior):
         """The belief from all ``votes`` at once, scales, lapse rate and tie margin by evidence.
 
         It depends on nothing but the component's settings, the groups and the votes: not on this belief, nor on the
-        votes' order or sides; equal votes give equal bits. Some tens of milliseconds for 100 votes. Call it every
-        5-10 votes or in idle time: the online update depends on order and drifts from it.
+        votes' sides, nor, where no change of the taste is found, on their order; equal votes give equal bits. Some tens
+        of milliseconds for 100 votes. Call it every 5-10 votes or in idle time: the online update depends on order and
+        drifts from it.
 
         Raises:
             BadVote: features of another width or not finite.
@@ -272,6 +298,8 @@ class LinearPosterior(Posterior):
             "margin": np.array(likelihood.margin),
             "image": np.array(self.hyper.image),
             "conviction": np.array(self.conviction),
+            "retention": np.array(0.5 ** (1 / self.half_life)),
+            "change": np.array([] if self.change is None else [self.change.at, self.change.probability]),
         }
 
     def _seen(self, features: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... k"]:
@@ -300,11 +328,17 @@ def _fitted(component: Linear, groups: tuple[Group, ...], votes: Votes) -> Linea
         more, with_all = prior.fit(observations, groups)
         if with_all > plausible:
             hyper, plausible, used = more, with_all, groups
+    drift = Drift(component.half_life, component.half_life_spread, component.drift_odds, component.steady_votes)
+    followed = drift.follow(
+        Followed(observations.first(used[-1].stop), hyper, plausible), prior, used, following=len(votes)
+    )
+    observations, hyper, plausible = followed.observations, followed.hyper, followed.plausible
     tossed = float(hyper.likelihood.log_probability(np.zeros(len(observations)), observations.ties).sum())
     conviction = float(expit(plausible - tossed - logit(component.doubt))) if component.doubt else 1.0
-    mean, factor = _laplace(observations.first(used[-1].stop), hyper, hyper.columns(used))
+    columns = hyper.columns(used)
+    mean, factor = followed.belief(columns) if followed.course else _laplace(observations, hyper, columns)
     information_table(hyper.likelihood)  # made now, while nobody waits
-    return LinearPosterior(component, groups, mean, factor, hyper, conviction)
+    return LinearPosterior(component, groups, mean, factor, hyper, conviction, followed.half_life, followed.change)
 
 
 def _laplace(
