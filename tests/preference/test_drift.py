@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.linalg import block_diag
 from scipy.special import expit
 
 from penchant.core.contracts import Choice, Group, Votes
-from penchant.preference._change import FIRST, suspicion
+from penchant.preference._change import FIRST, WORTH, suspicion
 from penchant.preference._course import Broken, Course, Fading, present_belief, remembered_evidence
-from penchant.preference._laplace import evidence
+from penchant.preference._laplace import Evidence, evidence
 from penchant.preference._likelihood import Terms, VoteLikelihood
 from penchant.preference._observations import observe
 from penchant.preference.linear import Linear, LinearPosterior
@@ -57,16 +56,15 @@ def test_evidence_gradient_matches_finite_differences(course: Course):
             moving * scales[:5], staying * scales[5:], memory, ties, VoteLikelihood(lapse, margin)
         )
 
-    def slope(**moves: float) -> float:
-        up, down = (at(**{name: value + sign * step for name, value in moves.items()}) for sign in (1, -1))
+    def slope(up: tuple[Evidence, float], down: tuple[Evidence, float]) -> float:
         return (up[0].value - down[0].value) / (2 * step)
 
     here, by_course = at()
-    numeric = [(at(step * unit)[0].value - at(-step * unit)[0].value) / (2 * step) for unit in np.eye(8)]
+    numeric = [slope(at(step * unit), at(-step * unit)) for unit in np.eye(8)]
     np.testing.assert_allclose(here.by_column, numeric, atol=1e-7)
-    np.testing.assert_allclose(by_course, slope(parameter=0.3), atol=1e-7)
-    np.testing.assert_allclose(here.by_lapse, slope(lapse=0.1), atol=1e-6)
-    np.testing.assert_allclose(here.by_margin, slope(margin=0.3), atol=1e-6)
+    np.testing.assert_allclose(by_course, slope(at(parameter=0.3 + step), at(parameter=0.3 - step)), atol=1e-7)
+    np.testing.assert_allclose(here.by_lapse, slope(at(lapse=0.1 + step), at(lapse=0.1 - step)), atol=1e-6)
+    np.testing.assert_allclose(here.by_margin, slope(at(margin=0.3 + step), at(margin=0.3 - step)), atol=1e-6)
 
 
 @pytest.mark.parametrize("course", [Fading(WHEN, 14, np.inf, 1.0), Broken(WHEN, 0, 1.0)])
@@ -94,9 +92,10 @@ def test_fading_is_what_a_kalman_filter_finds():
     moving, staying, ties = example()
     width, still = moving.shape[1], staying.shape[1]
     rho = 0.5 ** (1 / 6.0)
-    keep = block_diag(rho * np.eye(width), np.eye(still))
-    renewed = block_diag((1 - rho**2) * np.eye(width), np.zeros((still, still)))
-    mean, covariance, log_evidence = np.zeros(width + still), np.eye(width + still), 0.0
+    rate = np.concatenate([np.full(width, rho), np.ones(still)])
+    mean: np.ndarray = np.zeros(width + still)
+    covariance: np.ndarray = np.eye(width + still)
+    log_evidence = 0.0
     for time in range(14):
         for row in np.flatnonzero(time == WHEN):
             seen, design = (-0.4 if ties[row] else 0.9), np.concatenate([moving[row], staying[row]])
@@ -104,7 +103,7 @@ def test_fading_is_what_a_kalman_filter_finds():
             log_evidence -= 0.5 * (error**2 / variance + np.log(2 * np.pi * variance))
             gain = covariance @ design / variance
             mean, covariance = mean + gain * error, covariance - np.outer(gain, gain) * variance
-        mean, covariance = keep @ mean, keep @ covariance @ keep.T + renewed
+        mean, covariance = rate * mean, rate[:, None] * covariance * rate + np.diag(1 - rate**2)
     memory = COURSES[0].memory(0.0)
     found, _ = remembered_evidence(moving, staying, memory, ties, Gaussian())
     weights, root = present_belief(moving, staying, memory, ties, Gaussian())
@@ -203,10 +202,11 @@ def test_suspicion_is_the_ratio_of_evidences_summed_over_places():
     def log_z(rows: np.ndarray) -> float:
         return evidence(rows, np.zeros(len(rows), dtype=bool), likelihood).value
 
-    ratios = [log_z(design[:place]) + log_z(design[place:]) - log_z(design) + np.log(5) for place in (30, 35)]
+    gained = np.array([log_z(design[:place]) + log_z(design[place:]) - log_z(design) for place in (30, 35)])
+    ratios = gained + np.log(5) - WORTH * np.array([10, 5])
     found = suspicion(observe(votes, WIDTH), belief.hyper, columns)
     np.testing.assert_allclose(found.amount, np.logaddexp(*ratios), atol=1e-3)
-    np.testing.assert_allclose(found.rest, np.logaddexp(*ratios) - max(ratios) + np.log(5), atol=1e-3)
+    np.testing.assert_allclose(found.rest, np.logaddexp(*ratios) - gained[np.argmax(ratios)], atol=1e-3)
     assert found.at == (30, 35)[int(np.argmax(ratios))]
 
 

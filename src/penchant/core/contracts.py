@@ -225,8 +225,26 @@ class Reward(ABC):
         """Write ``config.json`` (``"preference/<name>"``), safetensors and the extractor (in ``extractor/``)."""
 
 
+@dataclass(frozen=True)
+class Change:
+    """A change of mind that the votes tell of; of several, the last.
+
+    ``at`` is the number, from 0, of the first vote after it, ``ago`` the votes since (all are counted), and
+    ``probability`` that of a change, as rare as changes are held to be.
+    """
+
+    at: int
+    ago: int
+    probability: float
+
+
 class Posterior(ABC):
-    """A belief about the utility u(x) = wᵀφ(x). Immutable: an update gives a new one."""
+    """A belief about the utility u(x) = wᵀφ(x). Immutable: an update gives a new one.
+
+    ``change`` is the change of mind that the last refit noticed, for models that look for one.
+    """
+
+    change: Change | None = None
 
     @abstractmethod
     def update(self, left: Float[np.ndarray, " d"], right: Float[np.ndarray, " d"], choice: Choice) -> "Posterior":

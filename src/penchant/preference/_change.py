@@ -1,6 +1,5 @@
 """Noticing a change of mind: a Bayesian change point, with few false alarms by Shiryaev's and Roberts's statistic."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,27 +13,15 @@ FIRST = 30
 """Votes that there must be before a change: a mind is made up before it is changed."""
 SINCE = 5
 """Votes that there must be since, and the finest step of places looked at."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change of mind.
-
-    Attributes:
-        at: the number, from 0, of the first vote after it; of several changes, the last.
-        ago: votes since, all counted.
-        probability: that there was one, where one is expected in so many votes as the component says.
-    """
-
-    at: int
-    ago: int
-    probability: float
+WORTH = 0.05
+"""Nats by which every vote since must be better explained. Less is no change of mind, but a model that is not quite
+right: with enough votes, slips that happened to come early would look like one."""
 
 
 class Suspicion(NamedTuple):
     """``amount`` is the log of the statistic; ``at`` the number of the first vote after the best place.
 
-    ``rest`` is what the amount has beyond the evidence at that place: the share of it and of other places.
+    ``rest`` is what the amount has beyond the evidence at that place: what other places add, less what votes cost.
     """
 
     amount: float
@@ -48,7 +35,8 @@ def suspicion(observations: Observations, hyper: Hyperparameters, columns: Float
     The votes since are judged by the prior, not by what was believed before: any other taste will do. The statistic's
     expectation grows by 1 with every vote of somebody who does not change, whatever is asked, so that it passes A about
     once in A votes (Pollak 1987), as far as the model holds. Laplace's approximation gives each Z. The places τ are
-    SINCE votes apart lately and a tenth of their distance long ago; each stands for those up to the next. −∞ before
+    SINCE votes apart lately and a tenth of their distance long ago; each stands for those up to the next. Every vote
+    since costs WORTH, so that there are fewer false alarms than that. −∞ before
     there are FIRST + SINCE votes. Cost: some thirty modes for 100 votes, as much as a refit.
     """
     places = _places(len(observations))
@@ -64,10 +52,10 @@ def suspicion(observations: Observations, hyper: Hyperparameters, columns: Float
         return mode.objective - 0.5 * system.log_determinant(mode.terms.information)
 
     together = log_evidence(slice(None))
-    ratios = np.array([log_evidence(slice(place)) + log_evidence(slice(place, None)) for place in places]) - together
-    shares = ratios + np.log(np.diff([*places, len(observations)]))
+    evidences = np.array([log_evidence(slice(place)) + log_evidence(slice(place, None)) for place in places])
+    shares = evidences - together - WORTH * (len(observations) - places) + np.log(np.diff([*places, len(observations)]))
     amount, best = float(np.logaddexp.reduce(shares)), int(shares.argmax())
-    return Suspicion(amount, int(ordered.when[places[best]]), amount - float(ratios[best]))
+    return Suspicion(amount, int(ordered.when[places[best]]), amount - float(evidences[best] - together))
 
 
 def _places(count: int) -> Int[np.ndarray, " p"]:

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
 
-from penchant.core.contracts import Group
-from penchant.preference._change import FIRST, SINCE, Change, suspicion
+from penchant.core.contracts import Change, Group
+from penchant.preference._change import FIRST, SINCE, suspicion
 from penchant.preference._course import Broken, Course, Fading, Memory, present_belief, remembered_evidence
 from penchant.preference._fitting import Hyperparameters, HyperPrior
 from penchant.preference._observations import Observations

@@ -9,10 +9,9 @@ from jaxtyping import Float
 from scipy.special import expit, logit
 from torch import Tensor
 
-from penchant.core.contracts import Choice, Encoder, Extractor, Group, Posterior, Votes
+from penchant.core.contracts import Change, Choice, Encoder, Extractor, Group, Posterior, Votes
 from penchant.core.errors import BadConfiguration
 from penchant.core.threads import one_blas_thread
-from penchant.preference._change import Change
 from penchant.preference._drift import Drift, Followed
 from penchant.preference._fitting import Hyperparameters, HyperPrior
 from penchant.preference._information import information, information_table
@@ -37,10 +36,10 @@ class Linear:
     drawn towards 1/2 by the probability that the voter has no taste that these features see, from the evidence
     against coin tosses: after some ten decided votes of somebody who means it there is little left of it.
 
-    A taste may change. :meth:`LinearPosterior.refit` looks for a change of mind (:class:`Change`), and for a slow drift
-    of the weights (Ornstein-Uhlenbeck: w_t = ρw_{t−1} + √(1−ρ²)·N(0, Σ₀), ρ = 2^(−1/half-life)) with the half-life by
-    evidence; where the votes speak for one of them the belief is about the taste at the next vote, older votes counting
-    less. Otherwise every vote counts alike, in whatever order they came.
+    A taste may change. :meth:`LinearPosterior.refit` looks for a change of mind, and for a slow drift of the weights
+    (Ornstein-Uhlenbeck: w_t = ρw_{t−1} + √(1−ρ²)·N(0, Σ₀), ρ = 2^(−1/half-life)) with the half-life by evidence. Where
+    the votes speak for one of them the belief is about the taste at the next vote, and older votes count less;
+    otherwise all count alike, in whatever order they came.
 
     ``both_bad`` and ``skip`` say nothing about which of the two is better and change nothing here. A voter's
     consistency is a factor that all scales share. All medians and spreads are of the hyperparameters' priors; a
@@ -65,8 +64,8 @@ class Linear:
             infinite for no drift.
         half_life_spread: standard deviation of its logarithm.
         drift_odds: prior odds of a taste that drifts against one that stays.
-        steady_votes: votes without a change of mind that are expected; infinite for no such change. As a statistic
-            that counts false alarms it is the votes that a false alarm may cost on average.
+        steady_votes: in how many votes one change of mind is expected; a false alarm is about as rare. Infinite for
+            none.
 
     >>> from penchant.core.contracts import Choice, Group
     >>> belief = Linear().prior([Group("colour", 0, 2)])
@@ -90,7 +89,7 @@ class Linear:
     half_life: float = 100.0
     half_life_spread: float = 1.0
     drift_odds: float = 0.2
-    steady_votes: float = 1000.0
+    steady_votes: float = 3000.0
 
     def __post_init__(self) -> None:
         if not all(0 < value < np.inf for value in (self.scale, self.margin, self.image)):

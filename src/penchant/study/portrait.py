@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from penchant.core.contracts import Extractor, Posterior
+from penchant.core.contracts import Change, Extractor, Posterior
 from penchant.core.rng import Rng
 from penchant.features import words
 
@@ -13,6 +13,8 @@ _DRAWS = 400
 _INTERVAL = (5, 95)
 _CLEAR = 0.2
 _ALIKE = 0.6
+_NEWS = 100
+"""Votes for which a change of mind is told."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def portray(
 
     A quality's pull is the correlation of the utility with the quality over the images, not its weight: weights of
     qualities that go together can be traded against each other, correlations cannot. Draws from the posterior give
-    the interval. Of qualities that go together (|r| > 0.6) only the strongest is told.
+    the interval. Of qualities that go together (|r| > 0.6) only the strongest is told. A change of mind
+    in the last hundred votes is told first.
     """
     readable = [
         (group.name, name, column)
@@ -81,7 +84,7 @@ def portray(
         if len(told) < most and all(alike[index, other] < _ALIKE for other in told):
             told.append(int(index))
     pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i])) for i in told)
-    return Portrait(pulls, _sentence(pulls))
+    return Portrait(pulls, _news(posterior.change) + _sentence(pulls))
 
 
 def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float) -> Pull:
@@ -95,6 +98,12 @@ def _sentence(pulls: tuple[Pull, ...]) -> str:
         return "No clear taste yet: more votes are needed before anything can be said."
     wanted = [f"{pull.towards} rather than {pull.away}" for pull in clear[:3]]
     return f"You like images that are {_listed(wanted)}."
+
+
+def _news(change: Change | None) -> str:
+    if change is None or change.ago > _NEWS:
+        return ""
+    return f"Your taste seems to have changed about {change.ago} votes ago; what came before counts less now. "
 
 
 def _listed(parts: list[str]) -> str:
