@@ -83,7 +83,7 @@ def change_rows(setting: Changing, pictures: PictureSet, report: Report) -> Iter
 
 
 def _sudden(setting: Changing, pictures: PictureSet, report: Report) -> Iterator[Row]:
-    marks = (AT, *(AT + votes for votes in (10, 20, 30, 50, SINCE)))
+    marks = [AT, *(AT + votes for votes in sorted({10, 20, 30, 50, SINCE}) if votes <= SINCE)]
     outcomes: dict[str, list[Outcome]] = {}
     delays: list[float] = []
     early = 0
