@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from penchant.bench import _taste_changes as changes
 from penchant.bench._running import BENCHMARKS, Row
 from penchant.bench._taste_cases import LINEAR, MANNERS, NON_LINEAR, TASTES, voter_spec
 from penchant.bench._taste_learners import LOGISTIC, Committee, Learner, Logistic, ModelLearner, ridge_logistic, won
@@ -315,3 +316,31 @@ def test_missing_pack_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("PENCHANT_DATA", raising=False)
     with pytest.raises(BadImages, match=r"needs the pack flowers_96.zip: PENCHANT_DATA is not set; set PENCHANT_DATA"):
         picture_set("flowers", "descriptors", 10, None)
+
+
+# ------------------------------------------------------------------------------------------- tastes that change
+
+
+def test_an_alarm_that_stays_is_one_and_is_timed_from_the_change():
+    watch = changes.Watch({10: False, 20: True, 30: True, 40: False, 50: True})
+    assert watch.alarms(30) == 1
+    assert watch.alarms(50) == 2
+    assert watch.first(after=15) == 5
+    assert watch.first(after=35) == 15
+    assert watch.first(after=50) == np.inf
+
+
+def test_changes_are_measured_beside_a_model_that_knows_none(pictures: PictureSet, monkeypatch: pytest.MonkeyPatch):
+    for name, value in {"AT": 40, "SINCE": 20, "OVER": 20, "CHANGES": changes.CHANGES[:2]}.items():
+        monkeypatch.setattr(changes, name, value)
+    constant = "linear(half_life=1e999, steady_votes=1e999)"
+    setting = changes.Changing("linear", constant, "random", 20, 0.0, seeds=2, pairs=300)
+    rows = {row.what: row for row in changes.change_rows(setting, pictures, silent)}
+    before, later = (rows[f"sudden change after 40 votes · the model · accuracy · {votes}"] for votes in (40, 60))
+    assert before.value is not None
+    assert later.value is not None
+    assert later.value > before.value + 0.2  # both against the new taste
+    share = rows["sudden change after 40 votes · the model · share of the undisturbed accuracy 20 votes later"]
+    assert share.bar == "≥ 0.8"
+    assert {row.met for what, row in rows.items() if "false alarms" in what} <= {True, False}
+    assert sum("slow change" in what for what in rows) == 16

@@ -63,3 +63,21 @@ def test_portrait_claims_nothing_of_a_coin_tosser(seen: tuple[Extractor, np.ndar
     belief = prior(extractor).refit(Votes(features[:60], features[60:120], choices))
     portrait = portray(belief, extractor, features, Rng(0))
     assert sum(pull.clear for pull in portrait.pulls) <= 1
+
+
+def test_portrait_tells_of_a_change_of_mind_while_it_is_news(seen: tuple[Extractor, np.ndarray]):
+    extractor, features = seen
+    warmth, rng = features[:, column(extractor, "warmth")], Rng(1).numpy()
+    left, right = rng.integers(0, len(features), (2, 240))
+
+    def told(votes: int) -> str:
+        cooler = warmth[left[:votes]] < warmth[right[:votes]]
+        warmer_at_first = np.where(np.arange(votes) < 60, ~cooler, cooler)
+        choices = [Choice.LEFT if won else Choice.RIGHT for won in warmer_at_first]
+        belief = prior(extractor).refit(Votes(features[left[:votes]], features[right[:votes]], choices))
+        assert (belief.change is None) == (votes == 60)
+        return portray(belief, extractor, features, Rng(0)).sentence
+
+    assert told(90).startswith("Your taste seems to have changed about 30 votes ago")
+    assert "changed" not in told(60)
+    assert "changed" not in told(240)

@@ -1,6 +1,6 @@
 """One trial: a hidden taste, a way of answering, a learner, and the figures along the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -48,14 +48,26 @@ class Task:
         second = rng.integers(pictures.pool, len(pictures.images) - 1, pairs)
         return Task(pictures, voter, voter.see(pictures.images), first, second + (second >= first))
 
-    def learn(self, learner: Learner, votes: int, checkpoints: Sequence[int], rng: Rng) -> Outcome:
-        """Ask and tell ``votes`` times; accuracy at every fifth vote, all figures at ``checkpoints``."""
+    def learn(
+        self,
+        learner: Learner,
+        votes: int,
+        checkpoints: Sequence[int],
+        rng: Rng,
+        watch: Callable[[int, Learner], None] | None = None,
+    ) -> Outcome:
+        """Ask and tell ``votes`` times; accuracy at every fifth vote, all figures at ``checkpoints``.
+
+        ``watch`` is called with the number of votes after each.
+        """
         voter = copy(self.voter)
         found: dict[str, dict[int, float]] = {figure: {} for figure in FIGURES}
         for number in range(1, votes + 1):
             left, right = learner.ask(rng.child("question", number).numpy())
             answer = voter.decide(self.seen[left], self.seen[right], rng.child("answer", number).numpy())
             learner.tell(left, right, answer)
+            if watch is not None:
+                watch(number, learner)
             if number in checkpoints:
                 learner.catch_up()
                 for figure, value in self._judged(learner, voter).items():

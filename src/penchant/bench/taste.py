@@ -7,6 +7,7 @@ import numpy as np
 
 from penchant.bench._running import Row
 from penchant.bench._taste_cases import BLIND_TO_GREY, HONEST, LINEAR, MANNERS, NON_LINEAR, TASTES, voter_spec
+from penchant.bench._taste_changes import CHANGING, Changing, change_rows
 from penchant.bench._taste_gp import PairwiseGP
 from penchant.bench._taste_learners import (
     COMMITTEE,
@@ -51,7 +52,8 @@ class Taste:
         preference: the model, as ``"linear"`` or ``"linear(scale=0.5)"``.
         strategy: the one measured everywhere.
         strategies: those compared on the embedded pictures; all there are by default.
-        sets: kinds of pictures, and of people.
+        sets: kinds of pictures, and of people; ``"changing"`` are tastes that change, on the embedded pictures.
+        constant: ``preference`` without changes, to compare with where tastes change.
         tastes, manners: hidden tastes and ways of answering; all by default.
         features: what the learners see, as in ``"descriptors"``.
         seeds: repetitions; for the Gaussian process, which is slow, ``gp_seeds`` with fewer votes.
@@ -66,7 +68,7 @@ class Taste:
     preference: str = "linear"
     strategy: str = "bald"
     strategies: tuple[str, ...] = ()
-    sets: tuple[str, ...] = SETS + PEOPLE
+    sets: tuple[str, ...] = (*SETS, *PEOPLE, CHANGING)
     tastes: tuple[str, ...] = TASTES
     manners: tuple[str, ...] = tuple(MANNERS)
     features: str = "descriptors"
@@ -78,6 +80,7 @@ class Taste:
     refit_every: int = 5
     audit_share: float = 0.0
     packs: str | None = None
+    constant: str = "linear(half_life=1e999, steady_votes=1e999)"
 
     def run(self, quick: bool, report: Report) -> list[Row]:
         """A row a figure; what could not be measured, for want of a pack or a package, is a row that says so."""
@@ -88,6 +91,9 @@ class Taste:
             try:
                 if name in PEOPLE:
                     rows += people_rows(name, setting, report)
+                elif name == CHANGING:
+                    pictures = picture_set("embedded", self.features, self.images, self.packs)
+                    rows += change_rows(self._changing(quick), pictures, report)
                 else:
                     rows += self._on(picture_set(name, self.features, self.images, self.packs), trials, quick, report)
             except BadImages as missing:
@@ -114,6 +120,12 @@ class Taste:
         yield from _ceiling_rows(pictures.name, honest)
         if pictures.name == "embedded" and honest:
             yield from self._time_rows(next(iter(honest.values())), 5 if quick else TIMED)
+
+    def _changing(self, quick: bool) -> Changing:
+        seeds = min(self.seeds, 2) if quick else self.seeds
+        return Changing(
+            self.preference, self.constant, self.strategy, self.refit_every, self.audit_share, seeds, self.pairs
+        )
 
     def _trials(self, cell: Cell, task: Task, quick: bool) -> Iterator[Outcome]:
         seeds = self.gp_seeds if cell.learner == PAIRWISE_GP else self.seeds

@@ -212,13 +212,14 @@ class Singles:
 
     The channel ``like`` is an answer; any other name is an implicit signal (``download``, ``zoom``, ``dwell``), which
     is believed only as far as it agrees with the answers. ``exposure`` is the probability that the person saw the
-    image at all; it matters for what was not done.
+    image at all; it matters for what was not done. ``after`` says how many votes came before it; all are new without.
     """
 
     images: Float[np.ndarray, "s d"]
     positive: Sequence[bool]
     channels: Sequence[str]
     exposure: Sequence[float]
+    after: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -265,8 +266,26 @@ class Reward(ABC):
         """Write ``config.json`` (``"preference/<name>"``), safetensors and the extractor (in ``extractor/``)."""
 
 
+@dataclass(frozen=True)
+class Change:
+    """A change of mind that the votes tell of; of several, the last.
+
+    ``at`` is the number, from 0, of the first vote after it, ``ago`` the votes since (all are counted), and
+    ``probability`` that of a change, as rare as changes are held to be.
+    """
+
+    at: int
+    ago: int
+    probability: float
+
+
 class Posterior(ABC):
-    """A belief about the utility u(x) = wᵀφ(x). Immutable: an update gives a new one."""
+    """A belief about the utility u(x) = wᵀφ(x). Immutable: an update gives a new one.
+
+    ``change`` is the change of mind that the last refit noticed, for models that look for one.
+    """
+
+    change: Change | None = None
 
     @abstractmethod
     def update(self, left: Float[np.ndarray, " d"], right: Float[np.ndarray, " d"], choice: Choice) -> "Posterior":
@@ -278,7 +297,8 @@ class Posterior(ABC):
 
     @abstractmethod
     def refit(self, votes: Votes) -> "Posterior":
-        """The belief from all votes at once, hyperparameters included; independent of the votes' order."""
+        """The belief from all votes at once, hyperparameters included; independent of their order, unless they tell
+        of a taste that changed on the way."""
 
     @abstractmethod
     def predict(self, left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:

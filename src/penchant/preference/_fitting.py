@@ -9,6 +9,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from penchant.preference._course import Course, present_belief, remembered_evidence
 from penchant.preference._design import Block, Design
 from penchant.preference._laplace import Evidence, Mode, evidence, find_mode, system_of
 from penchant.preference._likelihood import VoteLikelihood
@@ -19,10 +20,14 @@ _FARTHEST = np.log(100)
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What the evidence decides: ``scales`` of the utility that each block of columns can make, and the likelihood."""
+    """What the evidence decides: ``scales`` of the utility that each block of columns can make, and the likelihood.
+
+    ``course`` is the parameter of how the taste changes, where it does.
+    """
 
     scales: Float[np.ndarray, " g"]
     likelihood: VoteLikelihood
+    course: float = 0.0
 
     def columns(self, blocks: Sequence[Block]) -> Float[np.ndarray, " c"]:
         """Prior standard deviation of every weight: a block's scale is shared out over its columns."""
@@ -36,6 +41,28 @@ class Hyperparameters:
             design.columns * self.columns(design.blocks), seen.ties, self.likelihood, start,
             offset=design.offset, weights=seen.weights, single=~seen.pairs,
         )  # fmt: skip
+
+    def remembered(
+        self, design: Design, course: Course, start: Float[np.ndarray, " c"] | None = None
+    ) -> tuple[Evidence, float]:
+        """How probable the votes are where the taste goes on in this way; and the slope in its parameter."""
+        seen, columns = design.observations, design.columns * self.columns(design.blocks)
+        return remembered_evidence(
+            columns[:, : design.features], columns[:, design.features :], course.memory(self.course), seen.ties,
+            self.likelihood, start, offset=design.offset, weights=seen.weights, single=~seen.pairs,
+        )  # fmt: skip
+
+    def present(self, design: Design, course: Course) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "c c"]]:
+        """Mean and a square root of the covariance of all weights but those of single images, as they are now."""
+        seen, columns = design.observations, self.columns(design.blocks)
+        scaled = design.columns * columns
+        own = len(columns) - seen.images.shape[1]
+        mean, root = present_belief(
+            scaled[:, : design.features], scaled[:, design.features :], course.memory(self.course), seen.ties,
+            self.likelihood, offset=design.offset + self.likelihood.margin * ~seen.pairs, weights=seen.weights,
+            width=own,
+        )  # fmt: skip
+        return columns[:own] * mean, columns[:own, None] * root
 
     def mode(self, design: Design) -> Mode:
         """The most probable whitened weights."""
@@ -64,21 +91,23 @@ class HyperPrior:
     margin: float
     margin_spread: float
 
-    def fit(self, design: Design) -> tuple[Hyperparameters, float]:
+    def fit(self, design: Design, course: Course | None = None) -> tuple[Hyperparameters, float]:
         """The hyperparameters with the largest evidence × prior, by L-BFGS from the medians: no other state.
 
         Also gives the log of that evidence × prior, the prior's density being 1 at its peak.
 
-        The margin is fitted when there are ties; without any, ties are taken not to be on offer (η = 0).
+        The margin is fitted when there are ties; without any, ties are taken not to be on offer (η = 0). A ``course``
+        lets the weights of the features change over the votes; its parameter is fitted along.
         """
         blocks, observations = design.blocks, design.observations
         ties = bool(observations.ties.any())
         spreads = np.array(
             [block.spread for block in blocks]
             + [self.consistency_spread, self.lapse_spread * (self.lapse > 0), self.margin_spread * ties]
+            + ([course.spread] if course else [])
         )
         point = np.zeros(len(spreads))
-        start = _Scales(self, blocks, ties)
+        start = _Scales(self, blocks, ties, course is not None)
         if not len(observations):
             return start.at(point), 0.0
         free = spreads > 0
@@ -89,7 +118,7 @@ class HyperPrior:
             nonlocal warm
             point[free] = moved
             now = start.at(point * spreads)
-            found = now.evidence(design, warm)
+            found, by_course = now.remembered(design, course, warm) if course else (now.evidence(design, warm), 0.0)
             warm = found.coefficients
             lapse, margin = now.likelihood.lapse, now.likelihood.margin
             by_block = np.add.reduceat(found.by_column, edges)
@@ -99,6 +128,7 @@ class HyperPrior:
                     float(by_block @ start.consistent),
                     found.by_lapse * lapse * (1 - lapse),
                     found.by_margin * margin,
+                    *([by_course] if course else []),
                 ]
             )
             return 0.5 * float(moved @ moved) - found.value, moved - (slope * spreads)[free]
@@ -123,6 +153,7 @@ class _Scales:
     prior: HyperPrior
     blocks: Sequence[Block]
     ties: bool
+    moving: bool
 
     @cached_property
     def consistent(self) -> Float[np.ndarray, " g"]:
@@ -133,7 +164,8 @@ class _Scales:
         return np.array([block.median for block in self.blocks])
 
     def at(self, moved: Float[np.ndarray, " h"]) -> Hyperparameters:
+        moved, course = (moved[:-1], float(moved[-1])) if self.moving else (moved, 0.0)
         lapse = float(expit(logit(self.prior.lapse) + moved[-2])) if self.prior.lapse > 0 else 0.0
         margin = self.prior.margin * float(np.exp(moved[-1])) if self.ties else 0.0
         scales = self.medians * np.exp(moved[:-3] + moved[-3] * self.consistent)
-        return Hyperparameters(scales, VoteLikelihood(lapse, margin))
+        return Hyperparameters(scales, VoteLikelihood(lapse, margin), course)

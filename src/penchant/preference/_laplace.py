@@ -34,8 +34,20 @@ class System(Protocol):
         """The whitened weights ω."""
         ...
 
+    def energy(self, coefficients: Array, field: Array) -> float:
+        """|ω|², at the field f of the coefficients."""
+        ...
+
+
+class Twin(System, Protocol):
+    """What the evidence needs besides."""
+
     def spread(self, weights: Array) -> tuple[float, Array, Array]:
         """Log|B|, the diagonals of X B⁻¹ Xᵀ and of B⁻¹, where B = I + XᵀWX."""
+        ...
+
+    def log_determinant(self, weights: Array) -> float:
+        """Log|B| alone."""
         ...
 
     def adjoint(self, curvature: Array, sensitivity: Array) -> Array:
@@ -63,15 +75,23 @@ class Primal:
         """See :class:`System`."""
         return coefficients
 
-    def spread(self, weights: Array) -> tuple[float, Array, Array]:
+    def energy(self, coefficients: Array, field: Array) -> float:
         """See :class:`System`."""
+        return float(coefficients @ coefficients)
+
+    def spread(self, weights: Array) -> tuple[float, Array, Array]:
+        """See :class:`Twin`."""
         lower = np.linalg.cholesky(self._precision(weights))
         inverse = solve_triangular(lower, self._unit, lower=True)
         by_vote = self.design @ inverse.T
         return 2 * float(np.log(np.diag(lower)).sum()), (by_vote**2).sum(1), (inverse**2).sum(0)
 
+    def log_determinant(self, weights: Array) -> float:
+        """See :class:`Twin`."""
+        return 2 * float(np.log(np.diag(np.linalg.cholesky(self._precision(weights)))).sum())
+
     def adjoint(self, curvature: Array, sensitivity: Array) -> Array:
-        """See :class:`System`."""
+        """See :class:`Twin`."""
         return np.linalg.solve(self._precision(curvature), self.design.T @ sensitivity)
 
     def _precision(self, weights: Array) -> Array:
@@ -101,8 +121,12 @@ class Dual:
         """See :class:`System`."""
         return self.design.T @ coefficients
 
+    def energy(self, coefficients: Array, field: Array) -> float:
+        """See :class:`System`; αᵀKα."""
+        return float(coefficients @ field)
+
     def spread(self, weights: Array) -> tuple[float, Array, Array]:
-        """See :class:`System`."""
+        """See :class:`Twin`."""
         root = np.sqrt(weights)
         lower = np.linalg.cholesky(self._balanced(root))
         half = solve_triangular(lower, root[:, None] * self._unit, lower=True)
@@ -110,15 +134,19 @@ class Dual:
         by_column = 1 - ((half @ self.design) ** 2).sum(0)
         return 2 * float(np.log(np.diag(lower)).sum()), by_vote, by_column
 
+    def log_determinant(self, weights: Array) -> float:
+        """See :class:`Twin`."""
+        return 2 * float(np.log(np.diag(np.linalg.cholesky(self._balanced(np.sqrt(weights))))).sum())
+
     def adjoint(self, curvature: Array, sensitivity: Array) -> Array:
-        """See :class:`System`."""
+        """See :class:`Twin`."""
         return self.design.T @ np.linalg.solve(self._unit + curvature[:, None] * self.kernel, sensitivity)
 
     def _balanced(self, root: Array) -> Array:
         return self._unit + root[:, None] * self.kernel * root
 
 
-def system_of(design: Float[np.ndarray, "t d"]) -> System:
+def system_of(design: Float[np.ndarray, "t d"]) -> Twin:
     """The cheaper of the twins."""
     return Dual(design) if len(design) < design.shape[1] else Primal(design)
 
@@ -155,7 +183,8 @@ def find_mode(
     def mode_at(coefficients: Array) -> Mode:
         omega, field = system.omega(coefficients), system.field(coefficients)
         terms = Terms._make(part * weights for part in likelihood.terms(field + offset, ties))
-        return Mode(coefficients, omega, field, terms, float(terms.log_probability.sum() - 0.5 * omega @ omega))
+        log_probability = float(terms.log_probability.sum())
+        return Mode(coefficients, omega, field, terms, log_probability - 0.5 * system.energy(coefficients, field))
 
     mode = mode_at(np.zeros(system.size) if start is None else start)
     for _ in range(steps):

@@ -30,7 +30,8 @@ class Observations:
     image φ or −φ: ``signs`` says which (1 where the left one was chosen or the image was liked, else −1).
 
     ``images`` says which of the images that were shown often stand in a vote: 1 for the winner, −1 for the loser.
-    ``channels`` are places in ``names``, −1 for pairs. ``weights`` say how many votes a row counts for.
+    ``channels`` are places in ``names``, −1 for pairs. ``weights`` say how many votes a row counts for. ``when`` is the
+    vote's place among all votes, those that say nothing included, from 0.
     """
 
     differences: Float[np.ndarray, "t d"]
@@ -39,6 +40,7 @@ class Observations:
     signs: Float[np.ndarray, " t"]
     channels: Int[np.ndarray, " t"]
     weights: Float[np.ndarray, " t"]
+    when: Int[np.ndarray, " t"]
     names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -59,9 +61,19 @@ class Observations:
         """The same votes as the first ``width`` features see them."""
         return replace(self, differences=self.differences[:, :width])
 
+    def where(self, kept: Bool[np.ndarray, " t"] | Int[np.ndarray, " k"]) -> "Observations":
+        """Some of the rows, or all in another order, with effects of the images that are often among them."""
+        images = self.images[kept]
+        often = (images != 0).sum(0) >= _OFTEN
+        return Observations(
+            self.differences[kept], self.ties[kept], images[:, often], self.signs[kept], self.channels[kept],
+            self.weights[kept], self.when[kept], self.names,
+        )  # fmt: skip
+
 
 def observe(votes: Votes, width: int) -> Observations:
-    """The votes that say something, in an order of their own: the same votes in any order give the same arrays.
+    """The votes that say something, in an order of their own: the same votes in any order give the same arrays, but
+    for ``when``.
 
     Raises:
         BadVote: features of another width, or NaN or infinite ones; the text names the vote.
@@ -69,7 +81,7 @@ def observe(votes: Votes, width: int) -> Observations:
     if not len(votes.left) == len(votes.right) == len(votes.choices):
         raise BadVote(f"{len(votes)} choices for {len(votes.left)} left and {len(votes.right)} right images")
     pairs = _pairs(votes, width)
-    names, differences, signs, channels, weights = _singles(_with_rejected(votes), width)
+    names, differences, signs, channels, weights, when = _singles(_with_rejected(votes), width)
     count = len(pairs.ties)
     rows = count + len(signs)
     return Observations(
@@ -79,15 +91,16 @@ def observe(votes: Votes, width: int) -> Observations:
         np.concatenate([pairs.signs, signs]),
         np.concatenate([pairs.channels, channels]),
         np.concatenate([pairs.weights, weights]),
+        np.concatenate([pairs.when, when]),
         names,
     )
 
 
 def _pairs(votes: Votes, width: int) -> Observations:
-    rows: list[tuple[bytes, bool, float, Float[np.ndarray, " d"], bytes, bytes]] = []
+    rows: list[tuple[bytes, bool, float, Float[np.ndarray, " d"], bytes, bytes, int]] = []
     if len(votes):
         left, right = checked(votes.left, width), checked(votes.right, width)
-        for a, b, choice in zip(left, right, votes.choices, strict=True):
+        for place, (a, b, choice) in enumerate(zip(left, right, votes.choices, strict=True)):
             if choice in SILENT:
                 continue
             difference = oriented(a, b, choice)
@@ -95,7 +108,7 @@ def _pairs(votes: Votes, width: int) -> Observations:
                 sign = side_of(a, b, difference)
                 first, second = (a, b) if sign > 0 else (b, a)
                 key = difference.tobytes()
-                rows.append((key, choice == Choice.TIE, sign, difference, first.tobytes(), second.tobytes()))
+                rows.append((key, choice == Choice.TIE, sign, difference, first.tobytes(), second.tobytes(), place))
     rows.sort(key=lambda row: (*row[:3], *row[4:]))
     return Observations(
         np.array([row[3] for row in rows]).reshape(len(rows), width),
@@ -104,6 +117,7 @@ def _pairs(votes: Votes, width: int) -> Observations:
         np.array([row[2] for row in rows], dtype=np.float64),
         np.full(len(rows), _PAIR),
         np.ones(len(rows)),
+        np.array([row[6] for row in rows], dtype=np.int64),
     )
 
 
@@ -114,19 +128,27 @@ def _with_rejected(votes: Votes) -> Singles:
     """
     singles = votes.singles
     if Choice.BOTH_BAD not in votes.choices:
-        return singles
+        return replace(singles, after=_after(singles, len(votes)))
     images: list[Float[np.ndarray, " d"]] = []
     good: list[bool] = []
-    for left, right, choice in zip(votes.left, votes.right, votes.choices, strict=True):
+    after: list[int] = []
+    for place, (left, right, choice) in enumerate(zip(votes.left, votes.right, votes.choices, strict=True)):
         shown = {Choice.BOTH_BAD: [left, right], Choice.LEFT: [left], Choice.RIGHT: [right]}.get(choice, [])
         images += shown
         good += [choice is not Choice.BOTH_BAD] * len(shown)
+        after += [place] * len(shown)
     return Singles(
         np.concatenate([singles.images, images]) if len(singles) else np.array(images),
         [*singles.positive, *good],
         [*singles.channels, *[BOTH_BAD] * len(good)],
         [*singles.exposure, *[1.0] * len(good)],
+        [*_after(singles, len(votes)), *after],
     )
+
+
+def _after(singles: Singles, votes: int) -> Sequence[int]:
+    """After how many votes each single image was answered; all are taken to be new where that is not known."""
+    return singles.after if len(singles.after) else [max(votes - 1, 0)] * len(singles)
 
 
 def _singles(
@@ -137,17 +159,25 @@ def _singles(
     Float[np.ndarray, " s"],
     Int[np.ndarray, " s"],
     Float[np.ndarray, " s"],
+    Int[np.ndarray, " s"],
 ]:
-    """Names of the channels, then differences, signs, channels and weights of the rows.
+    """Names of the channels, then differences, signs, channels, weights and places of the rows.
 
     What was not done with an image that was seen with probability p counts p: log(1 − p·σ(f)) ≈ p·log σ(−f), the
     position-based model of clicks (Craswell et al. 2008) to first order in σ(f).
     """
     count = len(singles)
-    if not count == len(singles.positive) == len(singles.channels) == len(singles.exposure):
+    if not count == len(singles.positive) == len(singles.channels) == len(singles.exposure) == len(singles.after):
         raise BadVote(f"{count} images for {len(singles.positive)} answers in {len(singles.channels)} channels")
     if not count:
-        return (), np.zeros((0, width)), np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0)
+        return (
+            (),
+            np.zeros((0, width)),
+            np.zeros(0),
+            np.zeros(0, dtype=np.int64),
+            np.zeros(0),
+            np.zeros(0, dtype=np.int64),
+        )
     exposure = np.asarray(singles.exposure, dtype=np.float64)
     if not ((exposure > 0) & (exposure <= 1)).all():
         raise BadVote("the exposure of an image is a probability above 0 and at most 1; found another number")
@@ -162,7 +192,8 @@ def _singles(
         for c, s, w, row in zip(channels, signs, weights, images, strict=True)
     ]
     order = sorted(range(count), key=lambda place: keys[place])
-    return names, (signs[:, None] * images)[order] + 0.0, signs[order], channels[order], weights[order]
+    after = np.asarray(singles.after, dtype=np.int64)
+    return names, (signs[:, None] * images)[order] + 0.0, signs[order], channels[order], weights[order], after[order]
 
 
 def _incidence(first: Sequence[bytes], second: Sequence[bytes]) -> Float[np.ndarray, "t m"]:

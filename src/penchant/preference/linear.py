@@ -10,11 +10,12 @@ from jaxtyping import Float
 from scipy.special import expit, logit
 from torch import Tensor
 
-from penchant.core.contracts import LIKE, Choice, Encoder, Extractor, Group, Posterior, PriorTaste, Votes
+from penchant.core.contracts import LIKE, Change, Choice, Encoder, Extractor, Group, Posterior, PriorTaste, Votes
 from penchant.core.errors import BadConfiguration
 from penchant.core.threads import one_blas_thread
 from penchant.preference._channels import at_first, strengths
 from penchant.preference._design import Design, Scales, design
+from penchant.preference._drift import Drift, Followed
 from penchant.preference._fitting import Hyperparameters, HyperPrior
 from penchant.preference._information import information, information_table
 from penchant.preference._likelihood import VoteLikelihood
@@ -44,6 +45,11 @@ class Linear:
     drawn towards 1/2 by the probability that the voter has no taste that these features see, from the evidence
     against coin tosses: after some ten decided votes of somebody who means it there is little left of it.
 
+    A taste may change. :meth:`LinearPosterior.refit` looks for a change of mind, and for a slow drift of the weights
+    (Ornstein-Uhlenbeck: w_t = ρw_{t−1} + √(1−ρ²)·N(0, Σ₀), ρ = 2^(−1/half-life)) with the half-life by evidence. Where
+    the votes speak for one of them the belief is about the taste at the next vote, and older votes count less;
+    otherwise all count alike, in whatever order they came.
+
     Beside the taste, answers may owe something to other things, each one more weight with a scale of its own: the side
     an image is shown on; for likes and dislikes of single images a threshold, u(x) − c; for ``both_bad`` another one,
     of what is good enough to be chosen. Implicit signals (downloads, clicks) have a threshold each as well, and count
@@ -70,6 +76,12 @@ class Linear:
         side: median of how strongly the side of an image pulls, in logits; 0 for no such pull.
         side_spread: standard deviation of its logarithm.
         threshold: standard deviation of the thresholds of single images, in logits.
+        half_life: median of the votes after which a drifting taste has kept half of its correlation with itself;
+            infinite for no drift.
+        half_life_spread: standard deviation of its logarithm.
+        drift_odds: prior odds of a taste that drifts against one that stays.
+        steady_votes: in how many votes one change of mind is expected; a false alarm is about as rare. Infinite for
+            none.
 
     >>> from penchant.core.contracts import Choice, Group
     >>> belief = Linear().prior([Group("colour", 0, 2)])
@@ -93,6 +105,10 @@ class Linear:
     side: float = 0.1
     side_spread: float = 1.0
     threshold: float = 2.0
+    half_life: float = 100.0
+    half_life_spread: float = 1.0
+    drift_odds: float = 0.2
+    steady_votes: float = 3000.0
 
     def __post_init__(self) -> None:
         positive = ("scale", "margin", "image", "threshold")
@@ -101,6 +117,11 @@ class Linear:
             raise ValueError(f"{', '.join(positive)} must be positive; found {found}")
         if not 0 <= self.lapse < 1:
             raise ValueError(f"lapse is a share of votes, from 0 to below 1; found {self.lapse:g}")
+        if not (self.half_life > 0 and self.half_life_spread >= 0 and self.drift_odds >= 0 and self.steady_votes > 1):
+            raise ValueError(
+                f"half_life must be positive, its spread and drift_odds not negative and steady_votes above 1; found "
+                f"{self.half_life:g}, {self.half_life_spread:g}, {self.drift_odds:g} and {self.steady_votes:g}"
+            )
         if not (0 < self.optional_share < np.inf and 0 <= self.doubt < 1):
             raise ValueError(
                 f"optional_share must be positive and doubt from 0 to below 1; found {self.optional_share:g} and "
@@ -151,7 +172,8 @@ class LinearPosterior(Posterior):
     ``nuisance_mean`` and ``nuisance_factor`` are the same of what is no taste: the pull of the left side, then the
     threshold of every channel in ``strengths``, which says how much of a vote each counts for. ``image`` is the
     standard deviation of what is particular to an image; 0 where it could not be told. ``conviction`` is the
-    probability that there is a taste to be seen.
+    probability that there is a taste to be seen. ``half_life``, in votes, is that of a drift, infinite where there is
+    none; ``change`` is the last change of mind that was noticed.
     """
 
     component: Linear
@@ -166,6 +188,8 @@ class LinearPosterior(Posterior):
     image: float = 0.0
     strengths: Mapping[str, float] = field(default_factory=dict[str, float])
     conviction: float = 1.0
+    half_life: float = np.inf
+    change: Change | None = None
 
     @property
     def used(self) -> tuple[Group, ...]:
@@ -247,8 +271,9 @@ class LinearPosterior(Posterior):
         """The belief from all ``votes`` at once, scales, lapse rate and tie margin by evidence.
 
         It depends on nothing but the component's settings, the groups, what was known before and the votes: not on this
-        belief, nor on the votes' order; equal votes give equal bits. Some tens of milliseconds for 100 votes. Call it
-        every 5-10 votes or in idle time: the online update depends on order and drifts from it.
+        belief, nor, where no change of the taste is found, on the votes' order; equal votes give equal bits. Some tens
+        of milliseconds for 100 votes. Call it every 5-10 votes or in idle time: the online update depends on order and
+        drifts from it.
 
         Raises:
             BadVote: features of another width or not finite.
@@ -369,6 +394,8 @@ class LinearPosterior(Posterior):
             "image": np.array(self.image),
             "strengths": np.array(list(self.strengths.values()), dtype=np.float64),
             "conviction": np.array(self.conviction),
+            "retention": np.array(0.5 ** (1 / self.half_life)),
+            "change": np.array([] if self.change is None else [self.change.at, self.change.probability]),
         }
 
     def _seen(self, features: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... k"]:
@@ -385,32 +412,84 @@ class LinearPosterior(Posterior):
 
 
 def _fitted(component: Linear, groups: tuple[Group, ...], known: PriorTaste | None, votes: Votes) -> LinearPosterior:
-    """With as many stages of optional groups as make the votes most probable."""
-    observations = observe(votes, groups[-1].stop)
+    """With as many stages of optional groups as make the votes most probable, and as the taste is now."""
+    problem = _Problem(component, known, observe(votes, groups[-1].stop), len(votes))
     required = tuple(group for group in groups if not group.optional)
-    fit = _fit(component, observations, required, known)
-    for stage in sorted({group.optional for group in groups} - {0}) if len(observations) else ():
-        more = tuple(group for group in groups if group.optional <= stage)
-        richer = _fit(component, observations, more, known)
-        if richer.plausible > fit.plausible:
+    fit = problem.fit(required)
+    for stage in sorted({group.optional for group in groups} - {0}) if len(problem.observations) else ():
+        richer = problem.fit(tuple(group for group in groups if group.optional <= stage))
+        if richer.followed.plausible > fit.followed.plausible:
             fit = richer
-    information_table(fit.hyper.likelihood)  # made now, while nobody waits
-    return fit.posterior(component, groups, known)
+    posterior = problem.posterior(problem.brought_up_to_date(fit), groups)
+    information_table(posterior.likelihood)  # made now, while nobody waits
+    return posterior
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """Hyperparameters for some of the groups, and the log of evidence × prior there."""
+    """How far the channels are believed, for some of the groups, and all else that was fitted for them."""
 
-    design: Design
     groups: tuple[Group, ...]
     strengths: Mapping[str, float]
-    hyper: Hyperparameters
-    plausible: float
+    followed: Followed
 
-    def posterior(self, component: Linear, groups: tuple[Group, ...], known: PriorTaste | None) -> LinearPosterior:
-        design, scales = self.design, self.hyper.scales
-        mean, factor = _laplace(design, self.hyper)
+
+@dataclass(frozen=True)
+class _Problem:
+    """What is to be fitted: the votes, what was known before them, and the priors of everything."""
+
+    component: Linear
+    known: PriorTaste | None
+    observations: Observations
+    votes: int
+
+    @property
+    def prior(self) -> HyperPrior:
+        component = self.component
+        return HyperPrior(
+            component.consistency_spread, component.lapse, component.lapse_spread, component.margin,
+            component.margin_spread,
+        )  # fmt: skip
+
+    def design(
+        self, groups: tuple[Group, ...], strengths: Mapping[str, float], observations: Observations | None = None
+    ) -> Design:
+        component = self.component
+        scales = Scales(
+            component.scale, component.scale_spread, component.optional_share, component.side, component.side_spread,
+            component.threshold, component.image, component.image_spread,
+        )  # fmt: skip
+        return design(
+            self.observations if observations is None else observations, groups, scales, strengths, self.known
+        )
+
+    def fit(self, groups: tuple[Group, ...]) -> _Fit:
+        """The groups' scales and all other hyperparameters, the taste taken for constant."""
+        names = self.observations.names
+        believed = at_first(names)
+        hyper, plausible = self.prior.fit(self.design(groups, believed))
+        if names:
+            found = strengths(lambda tried: self.design(groups, tried), hyper, names)
+            if found != believed:
+                believed = found
+                hyper, plausible = self.prior.fit(self.design(groups, believed))
+        return _Fit(groups, believed, Followed(self.design(groups, believed), hyper, plausible))
+
+    def brought_up_to_date(self, fit: _Fit) -> _Fit:
+        """With the change or the drift that the votes speak for, if any."""
+        component = self.component
+        drift = Drift(component.half_life, component.half_life_spread, component.drift_odds, component.steady_votes)
+
+        def build(observations: Observations) -> Design:
+            return self.design(fit.groups, fit.strengths, observations)
+
+        return replace(fit, followed=drift.follow(fit.followed, self.prior, build, self.votes))
+
+    def posterior(self, fit: _Fit, groups: tuple[Group, ...]) -> LinearPosterior:
+        """The belief about the taste as it is now."""
+        followed, known = fit.followed, self.known
+        design, hyper = followed.design, followed.hyper
+        mean, factor = hyper.present(design, followed.course) if followed.course else _laplace(design, hyper)
         nuisance = slice(design.features, design.features + design.nuisance)
         weights, root = mean[: design.features], factor[: design.features]
         if known is not None:
@@ -421,42 +500,21 @@ class _Fit:
             root = np.pad(root, ((0, width - len(root)), (0, 0))) + np.outer(direction, factor[nuisance.stop])
         shown_often = design.observations.images.shape[1]
         return LinearPosterior(
-            component, groups, known, weights, root, mean[nuisance], factor[nuisance],
-            scales[: len(self.groups)], self.hyper.likelihood,
-            float(scales[-1] / np.sqrt(shown_often)) if shown_often else 0.0,
-            self.strengths, self._conviction(component.doubt if known is None else min(component.doubt, _DOUBT_KNOWN)),
+            self.component, groups, known, weights, root, mean[nuisance], factor[nuisance],
+            hyper.scales[: len(fit.groups)], hyper.likelihood,
+            float(hyper.scales[-1] / np.sqrt(shown_often)) if shown_often else 0.0,
+            fit.strengths, self._conviction(followed), followed.half_life, followed.change,
         )  # fmt: skip
 
-    def _conviction(self, doubt: float) -> float:
+    def _conviction(self, followed: Followed) -> float:
         """P(there is a taste): the evidence against that of the nuisance alone."""
+        doubt = self.component.doubt if self.known is None else min(self.component.doubt, _DOUBT_KNOWN)
         if not doubt:
             return 1.0
-        bare = replace(self.hyper, scales=self.hyper.scales[self.design.aside])
-        tossed = bare.evidence(self.design.without_taste()).value if len(self.design.observations) else 0.0
-        return float(expit(self.plausible - tossed - logit(doubt)))
-
-
-def _fit(component: Linear, observations: Observations, groups: tuple[Group, ...], known: PriorTaste | None) -> _Fit:
-    scales = Scales(
-        component.scale, component.scale_spread, component.optional_share, component.side, component.side_spread,
-        component.threshold, component.image, component.image_spread,
-    )  # fmt: skip
-    prior = HyperPrior(
-        component.consistency_spread, component.lapse, component.lapse_spread, component.margin,
-        component.margin_spread,
-    )  # fmt: skip
-
-    def design_for(strengths: Mapping[str, float]) -> Design:
-        return design(observations, groups, scales, strengths, known)
-
-    believed = at_first(observations.names)
-    hyper, plausible = prior.fit(design_for(believed))
-    if observations.names:
-        found = strengths(design_for, hyper, observations.names)
-        if found != believed:
-            believed = found
-            hyper, plausible = prior.fit(design_for(believed))
-    return _Fit(design_for(believed), groups, believed, hyper, plausible)
+        design, hyper = followed.design, followed.hyper
+        bare = replace(hyper, scales=hyper.scales[design.aside])
+        tossed = bare.evidence(design.without_taste()).value if len(design.observations) else 0.0
+        return float(expit(followed.plausible - tossed - logit(doubt)))
 
 
 def _laplace(design: Design, hyper: Hyperparameters) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "c c"]]:

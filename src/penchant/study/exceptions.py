@@ -95,7 +95,7 @@ def praised_in_vain(
     centre, spread = float(over_all.mean()), max(float(over_all.std()), 1e-12)
 
     def praise(place: Place) -> float:
-        return (float(taste.features(*place)[chosen] @ weights) - centre) / spread
+        return (float(taste.features_of(*place)[chosen] @ weights) - centre) / spread
 
     wins, losses, upsets = Counter[Place](), Counter[Place](), Counter[Place]()
     for query, choice in taste.votes.values():

@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Float
 
-from penchant.core.contracts import Extractor, Posterior
+from penchant.core.contracts import Change, Extractor, Posterior
 from penchant.core.rng import Rng
 from penchant.features import words
 
@@ -14,6 +14,8 @@ _DRAWS = 400
 _INTERVAL = (5, 95)
 _CLEAR = 0.2
 _ALIKE = 0.6
+_NEWS = 100
+"""Votes for which a change of mind is told."""
 
 
 class Standing(StrEnum):
@@ -72,7 +74,8 @@ def portray(
 
     A quality's pull is the correlation of the utility with the quality over the images, not its weight: weights of
     qualities that go together can be traded against each other, correlations cannot. Draws from the posterior give
-    the interval. Of qualities that go together (|r| > 0.6) only the strongest is told.
+    the interval. Of qualities that go together (|r| > 0.6) only the strongest is told. A change of mind
+    in the last hundred votes is told first.
     """
     readable = [
         (group.name, name, column)
@@ -100,7 +103,7 @@ def portray(
     pulls = tuple(_pull(readable[i], float(middle[i]), float(low[i]), float(high[i]), room) for i in told)
     if standing is Standing.DOUBTED:
         pulls = tuple(replace(pull, clear=False) for pull in pulls)
-    return Portrait(pulls, _sentence(pulls, standing))
+    return Portrait(pulls, _news(posterior.change) + _sentence(pulls, standing))
 
 
 def _pull(readable: tuple[str, str, int], middle: float, low: float, high: float, room: float) -> Pull:
@@ -118,6 +121,12 @@ def _sentence(pulls: tuple[Pull, ...], standing: Standing) -> str:
     if standing is Standing.OPEN:
         return f"You may like images that are {_listed(wanted)}; too few guesses have come true yet to be sure."
     return f"You like images that are {_listed(wanted)}."
+
+
+def _news(change: Change | None) -> str:
+    if change is None or change.ago > _NEWS:
+        return ""
+    return f"Your taste seems to have changed about {change.ago} votes ago; what came before counts less now. "
 
 
 def _listed(parts: list[str]) -> str:

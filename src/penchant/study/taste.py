@@ -205,7 +205,7 @@ class Taste:
             query, choice = self.votes[seq]
             return posterior.update(*self._pair(query), choice)
         single = self.singles[seq]
-        return posterior.update_single(self._features(single.pool, single.row), single.positive, single.channel)
+        return posterior.update_single(self.features_of(single.pool, single.row), single.positive, single.channel)
 
     def stacked(self, queries: Iterable[tuple[Query, Choice]]) -> Votes:
         """Some votes as features."""
@@ -219,10 +219,13 @@ class Taste:
     def _stacked(self, seqs: Sequence[int]) -> Votes:
         """Votes and single images as features."""
         votes = self.stacked(self.votes[seq] for seq in seqs if seq in self.votes)
-        singles = [self.singles[seq] for seq in seqs if seq in self.singles]
+        singles, voted = (
+            [self.singles[seq] for seq in seqs if seq in self.singles],
+            [s for s in seqs if s in self.votes],
+        )
         if not singles:
             return votes
-        images = np.array([self._features(single.pool, single.row) for single in singles])
+        images = np.array([self.features_of(single.pool, single.row) for single in singles])
         empty = np.zeros((0, images.shape[1]))
         return Votes(
             votes.left if len(votes) else empty,
@@ -233,6 +236,7 @@ class Taste:
                 [single.positive for single in singles],
                 [single.channel for single in singles],
                 [single.exposure for single in singles],
+                [sum(vote < seq for vote in voted) for seq in seqs if seq in self.singles],
             ),
         )
 
@@ -243,9 +247,10 @@ class Taste:
         self._own, self._refitted, self.since_refit = {}, self.through, 0
 
     def _pair(self, query: Query) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
-        return self._features(query.pool, query.left_row), self._features(query.pool, query.right_row)
+        return self.features_of(query.pool, query.left_row), self.features_of(query.pool, query.right_row)
 
-    def _features(self, pool: int, row: int) -> Weights:
+    def features_of(self, pool: int, row: int) -> Weights:
+        """What the taste sees of a candidate."""
         return self.views(self.learned).features(pool, row)
 
 
