@@ -58,7 +58,7 @@ def test_a_new_voter_starts_from_the_others(study: Study):
     study.refit(force=True)
     features = np.asarray(study.pool().features, dtype=np.float64)
     shared, newcomer = study.taste.posterior.mean(features), study.taste.of("anna").mean(features)
-    assert np.corrcoef(shared, newcomer)[0, 1] > 0.99
+    assert np.corrcoef(shared, newcomer)[0, 1] > 0.9
     utility = study.voter("contrarian").utility(study.candidates())
     assert utility is not None
     vote(study, "contrarian", 40)
