@@ -219,6 +219,13 @@ def test_a_known_taste_is_where_a_belief_begins():
     assert alignment(opposed.weights()[0]) < -0.9
 
 
+def test_a_known_taste_that_is_wrong_is_dropped():
+    votes = voted(60)
+    wrong, none = (Linear().prior(GROUPS, known).refit(votes) for known in (PriorTaste(-3 * TASTE, 1, 0.1), None))
+    np.testing.assert_array_equal(wrong.mean_weights, none.mean_weights)
+    assert wrong.refit(Votes(NONE, NONE, [])).weights()[0] @ TASTE < 0
+
+
 def _answers(left: np.ndarray, right: np.ndarray) -> list[list[Choice]]:
     better = ((left - right) @ TASTE > 0)[:60]
     agreeing = [Choice.LEFT if yes else Choice.RIGHT for yes in better]

@@ -235,7 +235,7 @@ class PriorTaste:
 
     weights: Float[np.ndarray, " d"]
     trust: float = 0.7
-    doubt: float = 0.35
+    doubt: float = 0.7
 
 
 NO_SINGLES = Singles(np.zeros((0, 0)), (), (), ())

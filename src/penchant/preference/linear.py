@@ -55,6 +55,9 @@ class Linear:
     of what is good enough to be chosen. Implicit signals (downloads, clicks) have a threshold each as well, and count
     for as much of a vote as makes all the answers most probable, at first nothing. ``skip`` says nothing about taste.
 
+    A taste known before (:class:`~penchant.core.contracts.PriorTaste`) is where the belief starts, and is dropped where
+    the votes are more probable without it.
+
     A voter's consistency is a factor that all scales share. All medians and spreads are of the hyperparameters' priors;
     a spread of 0 holds one fixed; ``lapse=0`` without ties is plain Bradley-Terry.
 
@@ -412,17 +415,15 @@ class LinearPosterior(Posterior):
 
 
 def _fitted(component: Linear, groups: tuple[Group, ...], known: PriorTaste | None, votes: Votes) -> LinearPosterior:
-    """With as many stages of optional groups as make the votes most probable, and as the taste is now."""
-    problem = _Problem(component, known, observe(votes, groups[-1].stop), len(votes))
-    required = tuple(group for group in groups if not group.optional)
-    fit = problem.fit(required)
-    for stage in sorted({group.optional for group in groups} - {0}) if len(problem.observations) else ():
-        richer = problem.fit(tuple(group for group in groups if group.optional <= stage))
-        if richer.followed.plausible > fit.followed.plausible:
-            fit = richer
+    """With what makes the votes most probable: what was known or nothing, stages of optional groups, a change."""
+    observations = observe(votes, groups[-1].stop)
+    starts = [known] if known is None or not len(observations) else [known, None]
+    problems = [_Problem(component, start, observations, len(votes)) for start in starts]
+    fits = [(problem, problem.staged(groups)) for problem in problems]
+    problem, fit = max(fits, key=lambda pair: pair[1].followed.plausible)
     posterior = problem.posterior(problem.brought_up_to_date(fit), groups)
     information_table(posterior.likelihood)  # made now, while nobody waits
-    return posterior
+    return replace(posterior, known=known)
 
 
 @dataclass(frozen=True)
@@ -462,6 +463,15 @@ class _Problem:
         return design(
             self.observations if observations is None else observations, groups, scales, strengths, self.known
         )
+
+    def staged(self, groups: tuple[Group, ...]) -> _Fit:
+        """With as many stages of optional groups as make the votes most probable."""
+        fit = self.fit(tuple(group for group in groups if not group.optional))
+        for stage in sorted({group.optional for group in groups} - {0}) if len(self.observations) else ():
+            richer = self.fit(tuple(group for group in groups if group.optional <= stage))
+            if richer.followed.plausible > fit.followed.plausible:
+                fit = richer
+        return fit
 
     def fit(self, groups: tuple[Group, ...]) -> _Fit:
         """The groups' scales and all other hyperparameters, the taste taken for constant."""
