@@ -129,6 +129,10 @@ def test_what_is_no_taste_is_told(images: torch.Tensor, tmp_path: Path):
     with pytest.raises(StudyDamaged, match="not a taste"):
         PortableTaste.from_pretrained(tmp_path / "features")
     PortableTaste.of(posterior, extractor, images).save_pretrained(tmp_path / "taste")
+    broken = PortableTaste(extractor, np.full(extractor.width, np.nan), np.eye(extractor.width))
+    broken.save_pretrained(tmp_path / "nan")
+    with pytest.raises(StudyDamaged, match="finite"):
+        PortableTaste.from_pretrained(tmp_path / "nan")
     (tmp_path / "taste" / "taste.safetensors").write_bytes(b"broken")
     with pytest.raises(StudyDamaged, match="whole taste"):
         PortableTaste.from_pretrained(tmp_path / "taste")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from shutil import copytree, rmtree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,38 @@ def test_a_like_is_told_once(study: Study):
     assert len(study.taste.singles) == 1
 
 
+def test_a_like_can_be_taken_back(study: Study, tmp_path: Path):
+    row: Any = np.int64(3)
+    first, second = study.like(row, voter="anna"), study.like(4, False, voter="anna")
+    study.unlike(second)
+    assert list(study.taste.singles) == [first]
+    with pytest.raises(BadVote, match="no like"):
+        study.unlike(second)
+    before = bits(study.taste.posterior)
+    study.close()
+    with Study.open(copytree(study.path, tmp_path / "moved")) as moved:
+        assert bits(moved.taste.posterior) == before
+
+
+def test_likes_refit_by_themselves(study: Study):
+    utility = study.voter("warm").utility(study.candidates())
+    assert utility is not None
+    for row in range(40):
+        study.like(row, bool(utility[row] > np.median(utility)), voter="anna")
+    assert study.taste.since_refit == 0
+    assert study.taste.posterior.weights()[0].any()
+    with pytest.raises(BadVote, match="choose another name"):
+        study.like(0, channel="both bad")
+
+
+def test_what_was_hardly_seen_waits_for_the_refit(study: Study):
+    for row in range(20):
+        study.like(row, row < 10, channel="zoom", voter="anna")
+    before = bits(study.taste.posterior)
+    study.like(30, False, channel="zoom", exposure=0.01, voter="anna", refit=False)
+    assert bits(study.taste.posterior) == before
+
+
 @pytest.mark.parametrize(
     ("row", "exposure", "text"), [(-1, 1.0, "0 to 119"), (120, 1.0, "0 to 119"), (0, 0.0, "exposure")]
 )
@@ -59,12 +92,12 @@ def test_a_new_voter_starts_from_the_others(study: Study):
     features = np.asarray(study.pool().features, dtype=np.float64)
     shared, newcomer = study.taste.posterior.mean(features), study.taste.of("anna").mean(features)
     assert np.corrcoef(shared, newcomer)[0, 1] > 0.9
-    utility = study.voter("contrarian").utility(study.candidates())
+    other = "contrarian(of='warm')"
+    utility = study.voter(other).utility(study.candidates())
     assert utility is not None
-    vote(study, "contrarian", 40)
-    own = study.taste.of("contrarian").mean(features)
-    assert np.corrcoef(own, utility)[0, 1] > 0.5
-    assert np.corrcoef(study.taste.of("warm").mean(features), utility)[0, 1] < 0
+    vote(study, other, 40)
+    assert np.corrcoef(study.taste.of(other).mean(features), utility)[0, 1] > 0.5
+    assert np.corrcoef(study.taste.of("warm").mean(features), utility)[0, 1] < -0.5
 
 
 def test_tastes_of_voters_replay_to_the_bit(study: Study, tmp_path: Path):
@@ -90,6 +123,12 @@ def test_a_study_is_bent_to_one_or_to_some(study: Study):
         study.align(of="anna")
 
 
+def test_the_only_voter_is_bent_to_as_the_study_is(study: Study):
+    vote(study, "warm", 12)
+    images = study.candidates()
+    assert (study.reward("warm")(images) == study.reward()(images)).all()
+
+
 def test_a_taste_goes_to_another_study(study: Study, trained_folder: Path, tmp_path: Path):
     with pytest.raises(NotReady, match="no votes"):
         study.portable_taste()
@@ -112,7 +151,7 @@ def test_a_taste_goes_to_another_study(study: Study, trained_folder: Path, tmp_p
         _ = damaged.taste
 
 
-@pytest.mark.parametrize(("trust", "doubt"), [(-1.0, 0.5), (1.0, 0.0), (float("nan"), 1.0)])
+@pytest.mark.parametrize(("trust", "doubt"), [(-1.0, 0.5), (1.0, 0.0), (float("nan"), 1.0), (1.0, 1e200)])
 def test_trust_is_a_number(study: Study, tmp_path: Path, trust: float, doubt: float):
     with pytest.raises(BadConfiguration, match="trust"):
         study.import_taste(tmp_path, trust, doubt)

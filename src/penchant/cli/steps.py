@@ -1,6 +1,7 @@
 """What several commands share: making settings, walking the steps, showing and writing what came out."""
 
 import json
+import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -92,9 +93,11 @@ def give_votes(console: Console, study: Study, voter: str, votes: int) -> int:
     others = sorted({given.voter for given in study.store.votes()} - {voter})
     if others:
         console.print(
-            f"[yellow]note[/] {', '.join(others)} voted in this study too: {voter} starts from what they like, the "
-            f"generator is bent to all together (or to one: penchant align --of {voter}), and there is no one hidden "
-            "taste to measure against"
+            f"[yellow]note[/] {', '.join(others)} voted in this study too: {voter} starts from what they like, and "
+            "there is no one hidden taste to measure against. The generator is bent to all together, or to one: "
+            f"penchant align {shlex.quote(str(study.path))} --of {shlex.quote(voter)}",
+            markup=True,
+            highlight=False,
         )
     if voter != HUMAN:
         with ProgressBars(console) as bars:

@@ -1,5 +1,6 @@
 """Tastes on their own: kept in a folder, told in words, imported, blended."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,34 +14,45 @@ from penchant.preference import PortableTaste, blended
 from penchant.study import Study
 from penchant.study.files import moved_into_place, storage_errors
 
+_BRACKETS = re.compile(r"\([^()]*\)")
+_OUTSIDE_COMMA = re.compile(r",(?![^()]*\))")
+
 
 def shares_of(text: str) -> Mapping[str, float]:
     """Names with shares from ``anna=0.7,ben=0.3``.
 
     >>> shares_of("anna=0.7, ben=0.3")
     {'anna': 0.7, 'ben': 0.3}
+    >>> shares_of("warm(consistency=3, lapse=0.1)=1")
+    {'warm(consistency=3, lapse=0.1)': 1.0}
     """
     shares: dict[str, float] = {}
-    for part in text.split(","):
-        name, equals, share = part.rpartition("=")
-        try:
-            if not (equals and name.strip()):
-                raise ValueError
-            shares[name.strip()] = float(share)
-        except ValueError:
-            raise BadConfiguration(f"'{part.strip()}' is no NAME=SHARE; write for example anna=0.7,ben=0.3") from None
-        if not np.isfinite(shares[name.strip()]):
-            raise BadConfiguration(f"the share of '{name.strip()}' must be a finite number; found {share}")
+    for part in _OUTSIDE_COMMA.split(text):
+        name, share = _named(part)
+        if name is None or name in shares:
+            raise BadConfiguration(f"'{part.strip()}' is no NAME=SHARE, once; write for example anna=0.7,ben=0.3")
+        shares[name] = share
     return shares
 
 
 def whose(text: str | None) -> str | Mapping[str, float] | None:
     """A voter's name, shares of several, or nobody in particular."""
-    return shares_of(text) if text is not None and "=" in text else text
+    return shares_of(text) if text is not None and "=" in _BRACKETS.sub("", text) else text
+
+
+def _named(part: str) -> tuple[str | None, float]:
+    """A name and its share; no name where this is none."""
+    name, _, share = part.rpartition("=")
+    try:
+        value = float(share)
+    except ValueError:
+        return None, 0.0
+    return (name.strip() or None) if np.isfinite(value) else None, value
 
 
 def keep(taste: PortableTaste, folder: Path) -> None:
     """Write a taste to a new folder; a folder that holds anything stays as it is."""
+    folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadConfiguration(f"{folder} is not an empty folder; choose another one for the taste")
     with storage_errors(folder):

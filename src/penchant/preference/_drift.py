@@ -125,17 +125,17 @@ class Drift:
 
 
 def _latest(votes: Observations, most: int) -> Observations:
-    return votes if len(votes) <= most else votes.where(votes.when >= np.sort(votes.when)[-most])
+    return votes if len(votes) <= most else votes.where(np.sort(np.argsort(votes.when, kind="stable")[-most:]))
 
 
 def _around(votes: Observations, at: int) -> Observations:
     """As many votes on either side as a course is fitted to at most, those nearest to ``at``."""
-    before, since = np.sort(votes.when[votes.when < at]), np.sort(votes.when[votes.when >= at])
     half = _MOST // 2
+    order = np.argsort(votes.when, kind="stable")
+    before, since = order[votes.when[order] < at], order[votes.when[order] >= at]
     if len(before) <= half and len(since) <= half:
         return votes
-    first, last = before[-half:][0], since[:half][-1]
-    return votes.where((votes.when >= first) & (votes.when <= last))
+    return votes.where(np.sort(np.concatenate([before[-half:], since[:half]])))
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,20 @@ class PortableTaste:
         """
         provenance = dict(provenance or {})
         if _stands_alone(extractor):
-            alone = np.eye(len(posterior.weights()[0]), extractor.width)
-            return PortableTaste(extractor, posterior.mean(alone), _root(posterior.covariance(alone)), provenance)
+            return PortableTaste.within(posterior, extractor, provenance)
         features = _features(extractor, images)
         utilities = np.vstack([posterior.mean(features), _root(posterior.covariance(features)).T])
         extractor = FEATURES.make(_PORTABLE).fit(images, None, Rng(0).child("portable"))
         weights, provenance["expressed"] = _expressed(utilities, _features(extractor, images))
         return PortableTaste(extractor, weights[0], weights[1:].T, provenance)
+
+    @staticmethod
+    def within(
+        posterior: Posterior, extractor: Extractor, provenance: Mapping[str, Any] | None = None
+    ) -> "PortableTaste":
+        """The same on its own features, whether they could leave their study or not; exact."""
+        alone = np.eye(len(posterior.weights()[0]), extractor.width)
+        return PortableTaste(extractor, posterior.mean(alone), _root(posterior.covariance(alone)), provenance or {})
 
     def utility(self, images: Float[Tensor, "n c h w"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Mean and standard deviation of u."""
@@ -118,7 +125,9 @@ class PortableTaste:
         except (OSError, SafetensorError, KeyError) as error:
             raise StudyDamaged(f"{directory} does not hold a whole taste: {error}") from None
         extractor = load_extractor(directory / "extractor")
-        if mean.ndim != 1 or factor.shape[:1] != mean.shape or len(mean) > extractor.width:
+        if not (np.isfinite(mean).all() and np.isfinite(factor).all()):
+            raise StudyDamaged(f"the taste in {directory} has numbers that are not finite")
+        if (mean.ndim, factor.ndim) != (1, 2) or len(factor) != len(mean) or len(mean) > extractor.width:
             raise StudyDamaged(f"the taste in {directory} does not fit its features ({extractor.width} wide)")
         return PortableTaste(extractor, mean, factor, config.get("provenance", {}))
 

@@ -518,7 +518,8 @@ class _Problem:
 
     def _conviction(self, followed: Followed) -> float:
         """P(there is a taste): the evidence against that of the nuisance alone."""
-        doubt = self.component.doubt if self.known is None else min(self.component.doubt, _DOUBT_KNOWN)
+        something = self.known is not None and bool(self.known.weights.any())
+        doubt = min(self.component.doubt, _DOUBT_KNOWN) if something else self.component.doubt
         if not doubt:
             return 1.0
         design, hyper = followed.design, followed.hyper

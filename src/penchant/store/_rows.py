@@ -165,7 +165,8 @@ def check_references(connection: Connection, event: NewEvent) -> None:
     if event.target is not None:
         table = tables.event
         kind = connection.execute(select(table.c.kind).where(table.c.seq == event.target)).scalar()
-        if kind != "vote":
-            raise BadVote(f"event {event.target} is {f'a {kind}' if kind else 'unknown'}; only a vote can be retracted")
+        if kind not in ("vote", "like", "signal"):
+            what = f"a {kind}" if kind else "unknown"
+            raise BadVote(f"event {event.target} is {what}; only a vote, a like or a signal can be retracted")
         if row_exists(connection, table.c.target, event.target):
-            raise BadVote(f"the vote of event {event.target} was retracted already")
+            raise BadVote(f"the {kind} of event {event.target} was retracted already")

@@ -54,7 +54,7 @@ from penchant.core.rng import Rng
 from penchant.core.threads import one_blas_thread
 from penchant.data import ImageSet, open_images, to_float
 from penchant.features.convolutional import ConvolutionalExtractor
-from penchant.preference import Convolutional, PortableTaste, blended
+from penchant.preference import BOTH_BAD, Convolutional, PortableTaste, blended
 from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
 from penchant.study.extractors import Extractors
@@ -70,6 +70,7 @@ from penchant.voters import load_voter
 Whose = str | Mapping[str, float] | None
 """A voter, shares of several, or all together."""
 
+_MOST_TRUST = 100
 _REFERENCE_IMAGES = 1000
 _FITTING_IMAGES = 2000
 _JUDGE_IMAGES = 4000
@@ -228,9 +229,11 @@ class Study:
 
     def reward(self, of: Whose = None) -> Reward:
         """The cautious utility that alignment maximises: of all voters, of one, or of a blend of some."""
-        if of is None:
-            return self.taste.posterior.reward(self.extractor, self.reference(), self.settings.caution)
-        return self.portable_taste(of).reward(self.reference(), self.settings.caution)
+        reference, caution = self.reference(), self.settings.caution
+        if isinstance(of, Mapping):
+            tastes = [PortableTaste.within(self._posterior_of(voter), self.extractor) for voter in of]
+            return blended(tastes, list(of.values()), reference).reward(reference, caution)
+        return self._posterior_of(of).reward(self.extractor, reference, caution)
 
     def portable_taste(self, of: Whose = None) -> PortableTaste:
         """The taste on its own, to be kept, blended, or used elsewhere; ``of`` as for :meth:`reward`.
@@ -252,11 +255,14 @@ class Study:
         It takes the place of one imported before. Votes given so far, and later ones, decide how much it counts.
 
         Raises:
-            StudyDamaged: there is no whole taste at ``source``.
-            BadConfiguration: ``trust`` or ``doubt`` is not a positive number.
+            StudyMissing, StudyDamaged: there is no taste at ``source``, or no whole one.
+            BadConfiguration: ``trust`` is not from 0 to 100, or ``doubt`` not above 0 and at most 100.
         """
-        if not (0 <= trust < math.inf and 0 < doubt < math.inf):
-            raise BadConfiguration(f"trust must be at least 0 and doubt above 0; found {trust:g} and {doubt:g}")
+        trust, doubt = float(trust), float(doubt)
+        if not (0 <= trust <= _MOST_TRUST and 0 < doubt <= _MOST_TRUST):
+            raise BadConfiguration(
+                f"trust must be from 0 to {_MOST_TRUST}, doubt above 0 and at most that; found {trust:g} and {doubt:g}"
+            )
         self.versions.named("base")
         taste = PortableTaste.from_pretrained(source)
         known, expressed = taste.known(self.extractors[0], self.reference(), trust, doubt)
@@ -278,16 +284,20 @@ class Study:
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise StudyDamaged(f"the taste imported by event {event.seq} of {self.path} is gone: {error}") from None
 
+    def _posterior_of(self, voter: str | None) -> Posterior:
+        if voter is None:
+            return self.taste.posterior
+        if voter not in self.taste.people:
+            raise UnknownName("voter of this study", voter, self.taste.people)
+        return self.taste.of(voter)
+
     def _taste_of(self, voter: str | None) -> PortableTaste:
-        people = self.taste.people
-        if voter is not None and voter not in people:
-            raise UnknownName("voter of this study", voter, people)
+        posterior, people = self._posterior_of(voter), self.taste.people
         seqs = [seq for seq in self.taste.votes if voter in (None, self.taste.voters[seq])]
         provenance = {
             "votes": len(seqs), "voters": people if voter is None else [voter], "source": self.settings.source,
             "features": self.extractor.hash, "image_size": self.settings.images.size, "made": time.strftime("%Y-%m-%d"),
         }  # fmt: skip
-        posterior = self.taste.posterior if voter is None else self.taste.of(voter)
         return PortableTaste.of(posterior, self.extractor, self.reference(), provenance)
 
     def voter(self, spec: str) -> Voter:
@@ -413,6 +423,7 @@ class Study:
         voter: str = "python",
         session: str | None = None,
         client_key: str | None = None,
+        refit: bool = True,
     ) -> int:
         """Store that an image was liked or disliked, or how it was treated, then learn from it; gives its event.
 
@@ -421,24 +432,40 @@ class Study:
             positive: liked, kept, downloaded, …; False for the opposite, or for an image where it was not done.
             channel: ``like`` for an answer; any other name is an implicit signal, believed as far as it helps to
                 foretell the answers.
-            exposure: for a signal, the probability that the person saw the image at all.
-            voter, session, client_key: as for :meth:`tell`.
+            exposure: for what was not done, the probability that the person saw the image at all.
+            voter, session, client_key, refit: as for :meth:`tell`. A channel that is new waits for the next refit.
 
         Raises:
-            BadVote: there is no such image, or the exposure is no probability.
+            BadVote: there is no such image, the exposure is no probability, or the channel's name is taken.
         """
+        row, positive, exposure = int(row), bool(positive), float(exposure)
         number = self.versions.named(pool).number
         count = len(self.versions.pool(number))
         if not 0 <= row < count:
             raise BadVote(f"version {number} has the images 0 to {count - 1}; found {row}")
         if not 0 < exposure <= 1:
             raise BadVote(f"the exposure of an image is a probability above 0 and at most 1; found {exposure:g}")
+        if channel == BOTH_BAD:
+            raise BadVote(f"'{channel}' is what votes on pairs tell; choose another name for the signal")
         event = self._own_event("like" if channel == LIKE else "signal", voter)
         payload = {"pool": number, "row": row, "positive": positive, "channel": channel, "exposure": exposure}
         event = replace(event, payload=payload, session=session or event.session)
         stored = self.store.append(replace(event, client_key=client_key or event.client_key))
         self.taste.apply(stored)
+        if refit:
+            self.refit()
         return stored.seq
+
+    def unlike(self, event: int) -> None:
+        """Take back what :meth:`like` stored as ``event``.
+
+        Raises:
+            BadVote: there is no such event, or it was taken back already.
+        """
+        if event not in self.taste.singles:
+            raise BadVote(f"event {event} is no like or signal that counts; there are {len(self.taste.singles)}")
+        voter = self.taste.singles[event].voter
+        self.taste.apply(self.store.append(replace(self._own_event("retract", voter), target=event)))
 
     def refit(self, force: bool = False) -> bool:
         """Refit the preference model on all votes, if enough came since the last time; gives whether it did.

@@ -205,6 +205,8 @@ class Taste:
             query, choice = self.votes[seq]
             return posterior.update(*self._pair(query), choice)
         single = self.singles[seq]
+        if not single.positive and single.exposure < 1:
+            return posterior  # it counts for less than a whole one, which the refit knows
         return posterior.update_single(self.features_of(single.pool, single.row), single.positive, single.channel)
 
     def stacked(self, queries: Iterable[tuple[Query, Choice]]) -> Votes:

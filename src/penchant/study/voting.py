@@ -130,7 +130,7 @@ class BrowserVoting:
             return {"taste": "Choose what you like better; the first pairs only find out what matters to you."}
         features = np.asarray(study.pool("base").features[:1000], dtype=np.float64)
         stand = study.sufficiency()
-        portrait = portray(study.taste.posterior, study.extractor, features, study.rng, standing=stand.standing)
+        portrait = portray(study.taste.of(HUMAN), study.extractor, features, study.rng, standing=stand.standing)
         learned = {"taste": portrait.sentence, "advice": stand.sentences[0]}
         if stand.standing is Standing.CONFIRMED:
             expected = f"Of pairs picked at random it expects to guess {stand.accuracy:.0%} as you would choose."
