@@ -1,10 +1,12 @@
 """The order of rows: every row once an epoch, the same for the same seed, dealt out without loss."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penchant.core.errors import BadConfiguration
 from penchant.core.rng import Rng
 from penchant.training.order import Batches
 
@@ -50,3 +52,24 @@ def test_batches_read_memory_maps(tmp_path: "object") -> None:
     (rows,) = Batches([mapped], 6, Rng(0), CPU, (0, 1)).at(0)
     assert rows.dtype == torch.uint8
     assert sorted(rows[:, 0].tolist()) == [0, 2, 4, 6, 8, 10]
+
+
+def test_batches_show_rows_in_proportion_to_their_weights() -> None:
+    weights = np.array([0, 1, 2, 3.5, 0.25, 0])
+    order = Batches([np.arange(6)], 6, Rng(0), CPU, (0, 1), weights)
+    stream = np.concatenate([order.indices(epoch * 6) for epoch in range(2000)])
+    seen = np.bincount(stream, minlength=6) / len(stream)
+    assert seen[[0, 5]].sum() == 0
+    assert np.abs(seen - weights / weights.sum()).max() < 0.01
+
+
+def test_batches_show_a_row_as_often_as_the_whole_part_of_its_share_says() -> None:
+    order = Batches([np.arange(4)], 4, Rng(0), CPU, (0, 1), np.array([2.5, 0.5, 0.5, 0.5]))
+    for epoch in range(50):
+        assert np.bincount(order.indices(epoch * 4), minlength=4)[0] in (2, 3)
+
+
+@pytest.mark.parametrize("weights", [[1, -1], [0, 0], [1, np.nan], [1, 1, 1]])
+def test_batches_refuse_weights_that_are_none(weights: list[float]) -> None:
+    with pytest.raises(BadConfiguration, match="weights must be 2 finite numbers"):
+        Batches([np.arange(2)], 2, Rng(0), CPU, (0, 1), np.array(weights))

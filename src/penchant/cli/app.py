@@ -10,6 +10,26 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from penchant.cli.options import (
+    Aligner,
+    Fit,
+    Generator,
+    Grey,
+    JsonFile,
+    LikeBestOf,
+    Seed,
+    Size,
+    Source,
+    Strategy,
+    StudyOption,
+    StudyPath,
+    TasteOut,
+    TrainSeconds,
+    VersionName,
+    VoterOption,
+    VotesOption,
+    Whose,
+)
 from penchant.cli.progress import ProgressBars
 from penchant.core.errors import BadConfiguration, Interrupted
 
@@ -36,48 +56,6 @@ tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, im
 app.add_typer(tastes, name="taste")
 console = Console(stderr=True, soft_wrap=True)
 out = Console(soft_wrap=True)
-
-StudyPath = Annotated[Path, typer.Argument(help="The folder of the study.", metavar="STUDY", show_default=False)]
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="A folder of images, an idx / .npy / .npz file, or 'pictures' for the embedded set.",
-        metavar="FOLDER",
-        show_default=False,
-    ),
-]
-StudyOption = Annotated[Path, typer.Option("--study", help="Where the study is kept.", metavar="DIR")]
-Size = Annotated[int, typer.Option("--size", help="Side of the square images: 28, 32, 48, 64 or 128.", metavar="PX")]
-Grey = Annotated[bool, typer.Option("--grey", help="Grey images instead of colour.")]
-Fit = Annotated[str, typer.Option("--fit", help="How to make images square: crop or pad.")]
-VoterOption = Annotated[
-    str,
-    typer.Option(
-        "--voter", help="human, a simulated taste (warm, calm, …), or package.module:function.", metavar="VOTER"
-    ),
-]
-VotesOption = Annotated[int, typer.Option("--votes", help="How many votes.", metavar="N", min=1)]
-TrainSeconds = Annotated[float, typer.Option("--train-seconds", help="How long the generator trains.", metavar="S")]
-LikeBestOf = Annotated[
-    float, typer.Option("--like-best-of", help="Strength: as if the best of N images were kept.", metavar="N")
-]
-Seed = Annotated[int, typer.Option("--seed", help="The root of all randomness.", metavar="K")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", metavar="FILE")]
-Strategy = Annotated[
-    str,
-    typer.Option(
-        "--strategy",
-        help="Which pairs are asked: bald (know a taste), favourites (find the best), …; docs/choosing.md.",
-    ),
-]
-Aligner = Annotated[str, typer.Option("--aligner", help="How the generator is bent: latent_tilt or best_of_n.")]
-VersionName = Annotated[str, typer.Option("--version", help="base, latest, or a number.", metavar="base|latest|N")]
-
-Whose = Annotated[
-    str | None,
-    typer.Option("--of", help="Whose taste: a voter, or shares as in anna=0.7,ben=0.3; all together without."),
-]
-TasteOut = Annotated[Path, typer.Option("--out", help="The new folder for the taste.", metavar="DIR")]
 
 
 @app.callback()
@@ -126,12 +104,13 @@ def run(
     fit: Fit = "crop",
     strategy: Strategy = "bald",
     aligner: Aligner = "latent_tilt",
+    generator: Generator = "vae",
     json_file: JsonFile = None,
 ) -> None:
     """Do everything: read the images, train, vote, align, evaluate, report. Goes on where an earlier run stopped."""
     from penchant.cli.steps import run_all, settings_of
 
-    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner)
+    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator)
     run_all(console, out, study, settings, voter, votes, json_file)
 
 
@@ -147,12 +126,13 @@ def new(
     fit: Fit = "crop",
     strategy: Strategy = "bald",
     aligner: Aligner = "latent_tilt",
+    generator: Generator = "vae",
 ) -> None:
     """Make a study of a folder of images and say what was found in it; nothing is trained yet."""
     from penchant.cli.steps import settings_of, show_intake
     from penchant.study import Study
 
-    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner)
+    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator)
     with ProgressBars(console) as bars, Study.create(study, settings, bars) as made:
         images = made.images
     show_intake(out, images)

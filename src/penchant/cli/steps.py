@@ -31,6 +31,7 @@ def settings_of(
     fit: str = "crop",
     strategy: str = "bald",
     aligner: str = "latent_tilt",
+    generator: str = "vae",
 ) -> StudySettings:
     """Settings from options, checked like those of a file."""
     return StudySettings.parse(
@@ -42,6 +43,7 @@ def settings_of(
             "images": {"size": size, "colour": not grey, "fit": fit},
             "strategy": strategy,
             "aligner": aligner,
+            "generator": generator,
         },
         "the command line",
     )

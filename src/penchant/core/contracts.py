@@ -101,10 +101,15 @@ class Generator(ABC):
     latent_dim: int
     image: ImageSpec
     capabilities: Capabilities
+    condition_dim: int = 0
 
     @abstractmethod
     def decode(self, latents: Float[Tensor, "n z"], condition: Any = None) -> Float[Tensor, "n c h w"]:
-        """Images of the latents; differentiable where ``capabilities`` says so."""
+        """Images of the latents; differentiable where ``capabilities`` says so.
+
+        A ``condition`` is n × ``condition_dim``, one row an image as in :class:`Annotations`, for generators that are
+        ``capabilities.conditional``; without one they draw from all that they have seen.
+        """
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Codes that describe images (not necessarily latents); needs ``capabilities.encodable``."""
@@ -137,10 +142,34 @@ class Workspace:
     report: Report = silent
 
 
+@dataclass(frozen=True)
+class Annotations:
+    """What is known of each training image beside its pixels.
+
+    ``weights``: how often it is seen, relative to the others (at least 0, not all 0); all alike without.
+    ``conditions``: what it was made under, as a vector: a class as one-hot row, a text as its embedding. A generator
+    that is not conditional leaves them aside. ``holdout`` are images never trained on, for figures along the way.
+    """
+
+    weights: Float[np.ndarray, " n"] | None = None
+    conditions: Float[np.ndarray, "n c"] | None = None
+    holdout: UInt8[np.ndarray, "m c h w"] | None = None
+
+
+NO_ANNOTATIONS = Annotations()
+
+
 class GeneratorComponent(Protocol):
     """``fit`` trains; the static method ``load(directory)`` reads back what ``save_pretrained`` wrote."""
 
-    def fit(self, images: UInt8[np.ndarray, "n c h w"], budget: Budget, rng: Rng, workspace: Workspace) -> Generator:
+    def fit(
+        self,
+        images: UInt8[np.ndarray, "n c h w"],
+        budget: Budget,
+        rng: Rng,
+        workspace: Workspace,
+        annotations: Annotations = NO_ANNOTATIONS,
+    ) -> Generator:
         """Train on images stored as bytes (memory-mapped is fine). Resumes from ``workspace`` where it can."""
         ...
 

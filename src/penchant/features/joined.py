@@ -45,9 +45,9 @@ class Joined:
             name, _ = parse_spec(spec, FEATURES.kind)
             if name == "joined":
                 raise BadConfiguration("extractors of 'joined' cannot be 'joined' itself; name its parts instead")
-            if name == "quadratic":
+            if name in ("quadratic", "convolutional"):
                 raise BadConfiguration(
-                    "'quadratic' cannot be a part of 'joined', since optional columns come last; turn it round: "
+                    f"'{name}' cannot be a part of 'joined', since optional columns come last; turn it round: "
                     "quadratic(of=\"joined(extractors=('descriptors', 'latents'))\")"
                 )
             FEATURES.make(spec)

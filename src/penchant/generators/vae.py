@@ -15,7 +15,15 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from penchant.core.config import build
-from penchant.core.contracts import Budget, Capabilities, Generator, ImageSpec, Workspace
+from penchant.core.contracts import (
+    NO_ANNOTATIONS,
+    Annotations,
+    Budget,
+    Capabilities,
+    Generator,
+    ImageSpec,
+    Workspace,
+)
 from penchant.core.errors import BadConfiguration, BadImages, StudyDamaged
 from penchant.core.pretrained import read_config, write_config
 from penchant.core.rng import Rng
@@ -87,11 +95,17 @@ class VAE:
             raise ValueError("beta and free_bits must not be negative, learning_rate must be positive")
 
     def fit(
-        self, images: UInt8[np.ndarray, "n c h w"], budget: Budget, rng: Rng, workspace: Workspace
+        self,
+        images: UInt8[np.ndarray, "n c h w"],
+        budget: Budget,
+        rng: Rng,
+        workspace: Workspace,
+        annotations: Annotations = NO_ANNOTATIONS,
     ) -> "CodedImages":
         """Train autoencoder and flow; goes on from the checkpoints in ``workspace`` where there are any.
 
-        A budget of images counts those that the autoencoder sees; the flow gets its share of the same effort.
+        A budget of images counts those that the autoencoder sees; the flow gets its share of the same effort. Of the
+        ``annotations`` it uses the weights.
 
         Raises:
             BadImages: fewer than 16 images, or not bytes shaped n × 1 or 3 × size × size of a size that is known.
@@ -100,19 +114,23 @@ class VAE:
         """
         start = perf_counter()
         image = _spec(images)
-        images = np.concatenate([images, images[..., ::-1]]) if self.mirror else images
+        weights = annotations.weights
+        if self.mirror:
+            images = np.concatenate([images, images[..., ::-1]])
+            weights = None if weights is None else np.tile(weights, 2)
         network = _seeded(rng.child("network"), lambda: Autoencoder(image, self.code_dim, self.widths))
         before = perf_counter() - start
-        seen = self._fit_autoencoder(network, images, budget, rng.child("autoencoder"), workspace)
+        seen = self._fit_autoencoder(network, images, weights, budget, rng.child("autoencoder"), workspace)
         start = perf_counter()
         chosen = np.sort(rng.child("coded").numpy().permutation(len(images))[:_CODED])
+        shares = None if weights is None else weights[chosen]
         mean, log_variance = _codes(network, images[chosen])
         scale = CodeScale.of(mean, log_variance, divergence(mean, log_variance).mean(dim=0))
         flow = _seeded(rng.child("flow network"), lambda: self._flow(len(scale.used)))
         generator = CodedImages(image, self, network, flow, scale)
         (around,) = Processes().mean([before + perf_counter() - start])
         left = self._left(budget, seen, around)
-        self._fit_flow(generator, scale.standardise(mean, log_variance), left, rng.child("flow"), workspace)
+        self._fit_flow(generator, scale.standardise(mean, log_variance), shares, left, rng.child("flow"), workspace)
         network.requires_grad_(False)
         flow.requires_grad_(False)
         return generator
@@ -144,7 +162,13 @@ class VAE:
         return CodeFlow(dimensions, self.flow_width, self.flow_blocks, self.flow_steps)
 
     def _fit_autoencoder(
-        self, network: Autoencoder, images: np.ndarray, budget: Budget, rng: Rng, workspace: Workspace
+        self,
+        network: Autoencoder,
+        images: np.ndarray,
+        weights: np.ndarray | None,
+        budget: Budget,
+        rng: Rng,
+        workspace: Workspace,
     ) -> Clock:
         loss = NegativeElbo(network, self.beta, self.free_bits)
         objective = Objective("autoencoder", network, loss, MuonAdam(self.learning_rate), half_life=10_000)
@@ -158,7 +182,8 @@ class VAE:
             contact_sheet(pairs, columns=8).save(path)
 
         settings = Settings("autoencoder", batch=self.batch)
-        return train([objective], [images], Budget(seconds, budget.images), rng, workspace, settings, preview).clock
+        whole = Budget(seconds, budget.images)
+        return train([objective], [images], whole, rng, workspace, settings, preview, weights=weights).clock
 
     def _left(self, budget: Budget, seen: Clock, seconds: float) -> Budget:
         """What the flow may use, after the autoencoder's part and ``seconds`` around it."""
@@ -170,7 +195,13 @@ class VAE:
         return Budget(max(budget.seconds - seen.seconds - seconds, 0.01 * budget.seconds), codes)
 
     def _fit_flow(
-        self, generator: "CodedImages", codes: list[Tensor], budget: Budget, rng: Rng, workspace: Workspace
+        self,
+        generator: "CodedImages",
+        codes: list[Tensor],
+        weights: np.ndarray | None,
+        budget: Budget,
+        rng: Rng,
+        workspace: Workspace,
     ) -> None:
         flow = generator.flow
         objective = Objective("flow", flow, FlowMatching(flow), Adam(3e-3), half_life=100_000)
@@ -179,7 +210,8 @@ class VAE:
             contact_sheet(_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
 
         settings = Settings("flow", batch=256)
-        train([objective], [column.numpy() for column in codes], budget, rng, workspace, settings, preview)
+        columns = [column.numpy() for column in codes]
+        train([objective], columns, budget, rng, workspace, settings, preview, weights=weights)
 
 
 class CodedImages(Generator):

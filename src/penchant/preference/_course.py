@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import solve_triangular
 
-from penchant.preference._laplace import Evidence, find_mode
+from penchant.preference._laplace import Dual, Evidence, find_mode
 from penchant.preference._likelihood import Slopes, VoteLikelihood
 
 Array = Float[np.ndarray, "..."]
@@ -79,36 +79,17 @@ class Broken:
         return Memory(np.where(across, kept, 1.0), np.where(since, 1.0, kept), np.where(across, 1 - kept**2, 0.0))
 
 
-class Remembered:
-    """The linear algebra of X, E and a memory; a :class:`~penchant.preference._laplace.System` of t × t matrices.
+class Remembered(Dual):
+    """The dual of X, E and a memory: its kernel is K, and its utility differences are each in their own time.
 
     Its weights ω are those of the present, then those that stay.
     """
 
     def __init__(self, moving: Float[np.ndarray, "t d"], staying: Float[np.ndarray, "t m"], memory: Memory):
+        super().__init__(np.hstack([memory.now[:, None] * moving, staying]))
         self.moving, self.staying, self.memory = moving, staying, memory
         self.alike = moving @ moving.T
         self.kernel = self.alike * memory.among + staying @ staying.T
-        self.present = np.hstack([memory.now[:, None] * moving, staying])
-        self.size = len(moving)
-
-    def newton(self, weights: Array, target: Array) -> Array:
-        """α of the next step, as in the dual without a memory."""
-        root = np.sqrt(weights)
-        lower = cho_factor(self._balanced(root), lower=True)
-        return target - root * cho_solve(lower, root * (self.kernel @ target))
-
-    def field(self, coefficients: Array) -> Array:
-        """Utility differences at the votes, each in its own time."""
-        return self.kernel @ coefficients
-
-    def omega(self, coefficients: Array) -> Array:
-        """The whitened weights now."""
-        return self.present.T @ coefficients
-
-    def energy(self, coefficients: Array, field: Array) -> float:
-        """αᵀKα."""
-        return float(coefficients @ field)
 
     def inner(self, weights: Array) -> tuple[float, Float[np.ndarray, "t t"]]:
         """Log|I + W½KW½|, and Q with QᵀQ = (K + W⁻¹)⁻¹."""
@@ -118,10 +99,7 @@ class Remembered:
 
     def push(self, curvature: Array, sensitivity: Array) -> Array:
         """v = (I + HK)⁻¹·sensitivity: how the mode answers; H may have negative entries."""
-        return np.linalg.solve(np.eye(self.size) + curvature[:, None] * self.kernel, sensitivity)
-
-    def _balanced(self, root: Array) -> Array:
-        return np.eye(self.size) + root[:, None] * self.kernel * root
+        return np.linalg.solve(self._unit + curvature[:, None] * self.kernel, sensitivity)
 
 
 def remembered_evidence(
@@ -192,5 +170,5 @@ def present_belief(
     mode = find_mode(system, ties, likelihood, offset=offset, weights=weights)
     _, root = system.inner(mode.terms.information)
     count = moving.shape[1] if width is None else width
-    known = root @ system.present[:, :count]
+    known = root @ system.design[:, :count]
     return mode.omega[:count], np.linalg.cholesky(np.eye(count) - known.T @ known)

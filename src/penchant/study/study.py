@@ -287,9 +287,12 @@ class Study:
     def _posterior_of(self, voter: str | None) -> Posterior:
         if voter is None:
             return self.taste.posterior
+        self._check_voter(voter)
+        return self.taste.of(voter)
+
+    def _check_voter(self, voter: str) -> None:
         if voter not in self.taste.people:
             raise UnknownName("voter of this study", voter, self.taste.people)
-        return self.taste.of(voter)
 
     def _taste_of(self, voter: str | None) -> PortableTaste:
         posterior, people = self._posterior_of(voter), self.taste.people
@@ -507,8 +510,7 @@ class Study:
         except ValueError as error:
             raise BadConfiguration(str(error)) from None
         for voter in [of] if isinstance(of, str) else of or ():
-            if voter not in self.taste.people:
-                raise UnknownName("voter of this study", voter, self.taste.people)
+            self._check_voter(voter)
         self.refit(force=True)
         self.store.add_taste(
             self.taste.through, self.taste.hash, spec_of(PREFERENCE.make(self.settings.preference)), {}

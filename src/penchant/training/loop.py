@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from penchant.core.contracts import Budget, Progress, Workspace
@@ -78,6 +79,7 @@ def train(
     settings: Settings | None = None,
     preview: Preview | None = None,
     processes: Processes | None = None,
+    weights: Float[np.ndarray, " n"] | None = None,
 ) -> Trained:
     """Train the objectives, each in turn on a batch of its own at every step, until the budget is used up.
 
@@ -96,11 +98,12 @@ def train(
         settings: pacing; ``Settings()`` by default.
         preview: writes ``sheets/<stage>-<images>.png`` as training goes.
         processes: who trains together; by default all that were started.
+        weights: how often each row is seen, relative to the others; all alike without.
 
     Raises:
         Interrupted: Ctrl-C; the checkpoint is written, and the text says how to go on.
         TrainingDiverged: gradients were not finite for ``settings.patience`` steps in a row.
-        BadConfiguration: the checkpoint there belongs to another run.
+        BadConfiguration: the checkpoint there belongs to another run, or the weights are none.
         BadImages: no data.
 
     >>> layer = torch.nn.Linear(1, 1)
@@ -114,7 +117,9 @@ def train(
     settings = settings or Settings()
     schedule = Schedule(budget, settings.warm_up, settings.lowest)
     with interruptible() as interruption:
-        run = _Run(objectives, data, schedule, rng, workspace, settings, preview, interruption, start, processes)
+        run = _Run(
+            objectives, data, schedule, rng, workspace, settings, preview, interruption, start, processes, weights
+        )
         devices = [run.processes.device] if run.processes.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             return run.go()
@@ -135,6 +140,7 @@ class _Run:
         interruption: Interruption,
         start: float,
         processes: Processes | None,
+        weights: Float[np.ndarray, " n"] | None,
     ):
         self.processes = processes or Processes()
         self.schedule, self.rng, self.workspace, self.settings = schedule, rng, workspace, settings
@@ -142,8 +148,8 @@ class _Run:
         device, share = self.processes.device, (self.processes.index, self.processes.count)
         self.size = -(-settings.batch // self.processes.count) * self.processes.count
         self.trainees = [Trainee(objective, device) for objective in objectives]
-        self.batches = [Batches(data, self.size, rng.child(o.name), device, share) for o in objectives]
-        self.identity = self._identity(data)
+        self.batches = [Batches(data, self.size, rng.child(o.name), device, share, weights) for o in objectives]
+        self.identity = self._identity(data, weights)
         self.figures: dict[str, Tensor] = {}
         self.failures = 0
         found = self._resume()
@@ -289,13 +295,18 @@ class _Run:
         (share,) = self.processes.mean([float(mine)])
         return share > 0.5
 
-    def _identity(self, data: Sequence[np.ndarray]) -> dict[str, Any]:
+    def _identity(self, data: Sequence[np.ndarray], weights: Float[np.ndarray, " n"] | None) -> dict[str, Any]:
         """What must be equal for a checkpoint to be this run's; the budget may be extended."""
         return {
             "stage": self.settings.stage,
             "seed": [self.rng.seed, *self.rng.path],
             "batch": self.size,
             "data": [_fingerprint(np.asarray(column)) for column in data],
+            **(
+                {}
+                if weights is None
+                else {"weights": sha256(np.asarray(weights, "float32").tobytes()).hexdigest()[:16]}
+            ),
             **{f"network {t.objective.name}": t.shapes() for t in self.trainees},
             **{f"optimiser {t.objective.name}": asdict(t.objective.optimiser) for t in self.trainees},
             **{f"averaging {t.objective.name}": t.objective.half_life for t in self.trainees},

@@ -1,0 +1,52 @@
+"""The arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StudyPath = Annotated[Path, typer.Argument(help="The folder of the study.", metavar="STUDY", show_default=False)]
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A folder of images, an idx / .npy / .npz file, or 'pictures' for the embedded set.",
+        metavar="FOLDER",
+        show_default=False,
+    ),
+]
+StudyOption = Annotated[Path, typer.Option("--study", help="Where the study is kept.", metavar="DIR")]
+Size = Annotated[int, typer.Option("--size", help="Side of the square images: 28, 32, 48, 64 or 128.", metavar="PX")]
+Grey = Annotated[bool, typer.Option("--grey", help="Grey images instead of colour.")]
+Fit = Annotated[str, typer.Option("--fit", help="How to make images square: crop or pad.")]
+VoterOption = Annotated[
+    str,
+    typer.Option(
+        "--voter", help="human, a simulated taste (warm, calm, …), or package.module:function.", metavar="VOTER"
+    ),
+]
+VotesOption = Annotated[int, typer.Option("--votes", help="How many votes.", metavar="N", min=1)]
+TrainSeconds = Annotated[float, typer.Option("--train-seconds", help="How long the generator trains.", metavar="S")]
+LikeBestOf = Annotated[
+    float, typer.Option("--like-best-of", help="Strength: as if the best of N images were kept.", metavar="N")
+]
+Seed = Annotated[int, typer.Option("--seed", help="The root of all randomness.", metavar="K")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", metavar="FILE")]
+Strategy = Annotated[
+    str,
+    typer.Option(
+        "--strategy",
+        help="Which pairs are asked: bald (know a taste), favourites (find the best), …; docs/choosing.md.",
+    ),
+]
+Aligner = Annotated[str, typer.Option("--aligner", help="How the generator is bent: latent_tilt or best_of_n.")]
+VersionName = Annotated[str, typer.Option("--version", help="base, latest, or a number.", metavar="base|latest|N")]
+
+Whose = Annotated[
+    str | None,
+    typer.Option("--of", help="Whose taste: a voter, or shares as in anna=0.7,ben=0.3; all together without."),
+]
+TasteOut = Annotated[Path, typer.Option("--out", help="The new folder for the taste.", metavar="DIR")]
+Generator = Annotated[
+    str,
+    typer.Option("--generator", help="How images are generated: vae, or another of docs/choosing.md.", metavar="NAME"),
+]
