@@ -1,17 +1,14 @@
 """Variational autoencoder with a flow on its codes: the default generator, quick to train on two cores."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from penchant.core.config import build
@@ -24,21 +21,16 @@ from penchant.core.contracts import (
     ImageSpec,
     Workspace,
 )
-from penchant.core.errors import BadConfiguration, BadImages, StudyDamaged
-from penchant.core.pretrained import read_config, write_config
+from penchant.core.errors import BadConfiguration
 from penchant.core.rng import Rng
 from penchant.data.sheet import contact_sheet
 from penchant.generators._autoencoder import Autoencoder, NegativeElbo, divergence, to_pixels
 from penchant.generators._code_flow import CodeFlow, CodeScale, FlowMatching
+from penchant.generators._common import image_spec, packed, reading_pretrained, seeded, to_bytes, write_pretrained
 from penchant.training.loop import Settings, train
 from penchant.training.objective import Adam, Clock, MuonAdam, Objective
 from penchant.training.processes import Processes
 
-Network = TypeVar("Network", bound=nn.Module)
-
-_SIZES = (28, 32, 48, 64, 128)
-_FEWEST = 16
-_WEIGHTS = "weights.safetensors"
 _CODED = 25_000
 """Images whose codes the flow is fitted to, at most."""
 _CODES_AN_IMAGE = 25
@@ -113,12 +105,12 @@ class VAE:
             TrainingDiverged: the numbers blew up; a lower learning rate helps.
         """
         start = perf_counter()
-        image = _spec(images)
+        image = image_spec(images, "a VAE")
         weights = annotations.weights
         if self.mirror:
             images = np.concatenate([images, images[..., ::-1]])
             weights = None if weights is None else np.tile(weights, 2)
-        network = _seeded(rng.child("network"), lambda: Autoencoder(image, self.code_dim, self.widths))
+        network = seeded(rng.child("network"), lambda: Autoencoder(image, self.code_dim, self.widths))
         before = perf_counter() - start
         seen = self._fit_autoencoder(network, images, weights, budget, rng.child("autoencoder"), workspace)
         start = perf_counter()
@@ -126,7 +118,7 @@ class VAE:
         shares = None if weights is None else weights[chosen]
         mean, log_variance = _codes(network, images[chosen])
         scale = CodeScale.of(mean, log_variance, divergence(mean, log_variance).mean(dim=0))
-        flow = _seeded(rng.child("flow network"), lambda: self._flow(len(scale.used)))
+        flow = seeded(rng.child("flow network"), lambda: self._flow(len(scale.used)))
         generator = CodedImages(image, self, network, flow, scale)
         (around,) = Processes().mean([before + perf_counter() - start])
         left = self._left(budget, seen, around)
@@ -142,20 +134,13 @@ class VAE:
         Raises:
             StudyDamaged: a file is missing, or the weights are not those that were written.
         """
-        config = read_config(directory)
-        try:
-            data = (directory / _WEIGHTS).read_bytes()
-            if sha256(data).hexdigest() != config["weights_sha256"]:
-                raise StudyDamaged(f"{directory / _WEIGHTS} is not the file that was saved (its hash differs)")
+        with reading_pretrained(directory) as (config, tensors):
             settings = build(VAE, config["settings"], where=str(directory / "config.json"))
             image = ImageSpec(**config["image"])
-            tensors = load(data)
             scale = CodeScale(tensors.pop("codes.used"), tensors.pop("codes.mean"), tensors.pop("codes.deviation"))
             network = Autoencoder(image, settings.code_dim, settings.widths)
             flow = settings._flow(len(scale.used))
             nn.ModuleDict({"autoencoder": network, "flow": flow}).load_state_dict(tensors)
-        except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise StudyDamaged(f"{directory} does not hold a whole saved generator: {error}") from None
         return CodedImages(image, settings, network.requires_grad_(False), flow.requires_grad_(False), scale)
 
     def _flow(self, dimensions: int) -> CodeFlow:
@@ -178,7 +163,7 @@ class VAE:
             shown = images[:32]
             device = next(network.parameters()).device
             again = network.decode(network.encode(to_pixels(torch.from_numpy(shown.copy()).to(device)))[0])
-            pairs = np.stack([shown, _bytes((again + 1) / 2)], axis=1).reshape(-1, *shown.shape[1:])
+            pairs = np.stack([shown, to_bytes((again + 1) / 2)], axis=1).reshape(-1, *shown.shape[1:])
             contact_sheet(pairs, columns=8).save(path)
 
         settings = Settings("autoencoder", batch=self.batch)
@@ -207,7 +192,7 @@ class VAE:
         objective = Objective("flow", flow, FlowMatching(flow), Adam(3e-3), half_life=100_000)
 
         def preview(path: Path) -> None:
-            contact_sheet(_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
+            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
 
         settings = Settings("flow", batch=256)
         columns = [column.numpy() for column in codes]
@@ -264,38 +249,13 @@ class CodedImages(Generator):
 
     def save_pretrained(self, directory: Path) -> None:
         """Write ``config.json`` and ``weights.safetensors``; :meth:`VAE.load` reads them back."""
-        data = self._data()
-        settings = {
-            "settings": asdict(self.settings),
-            "image": asdict(self.image),
-            "weights_sha256": sha256(data).hexdigest(),
-        }
-        write_config(directory, "generators/vae", settings)
-        (directory / _WEIGHTS).write_bytes(data)
+        described = {"settings": asdict(self.settings), "image": asdict(self.image)}
+        write_pretrained(directory, "generators/vae", described, self._data())
 
     def _data(self) -> bytes:
         modules = nn.ModuleDict({"autoencoder": self.network, "flow": self.flow}).state_dict()
         codes = {f"codes.{name}": value for name, value in vars(self.scale).items()}
-        return save({name: value.detach().cpu().contiguous() for name, value in {**modules, **codes}.items()})
-
-
-def _spec(images: np.ndarray) -> ImageSpec:
-    """Channels and size of the images, if they can be learned from."""
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3):
-        raise BadImages(f"a VAE needs bytes shaped n × 1 or 3 × size × size; found {images.dtype} {images.shape}")
-    count, channels, height, width = images.shape
-    if height != width or height not in _SIZES:
-        raise BadImages(f"a VAE learns squares of {', '.join(map(str, _SIZES))} pixels; found {height} × {width}")
-    if count < _FEWEST:
-        raise BadImages(f"a VAE needs at least {_FEWEST} images; found {count}")
-    return ImageSpec(channels, height)
-
-
-def _seeded(rng: Rng, make: Callable[[], Network]) -> Network:
-    """A network whose first weights are decided by ``rng``; torch's own random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.entropy % 2**63)
-        return make()
+        return packed({**modules, **codes})
 
 
 @torch.no_grad()
@@ -305,7 +265,3 @@ def _codes(network: Autoencoder, images: np.ndarray) -> tuple[Tensor, Tensor]:
     batches = (torch.from_numpy(images[start : start + 256]).to(device) for start in range(0, len(images), 256))
     parts = [network.encode(to_pixels(batch)) for batch in batches]
     return torch.cat([mean for mean, _ in parts]).cpu(), torch.cat([spread for _, spread in parts]).cpu()
-
-
-def _bytes(images: Float[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n c h w"]:
-    return images.detach().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
