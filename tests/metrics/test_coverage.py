@@ -4,9 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from penchant.core.errors import BadFeatures
-from penchant.metrics import coverage as module
-from penchant.metrics.coverage import Coverage, NeighbourFigures, neighbour_figures
+from penchant.core.contracts import METRICS, Metric
+from penchant.core.errors import BadConfiguration, BadFeatures
+from penchant.metrics import _neighbours as module
+from penchant.metrics._neighbours import NAMES, NeighbourFigures, neighbour_figures
+from penchant.metrics.coverage import Coverage
 
 
 def naive(real: np.ndarray, generated: np.ndarray, k: int) -> NeighbourFigures:
@@ -82,3 +84,24 @@ def test_neighbour_figures_refuse_when_there_is_no_kth_neighbour() -> None:
         neighbour_figures(rows, rows[:5])
     with pytest.raises(BadFeatures, match="5 generated images"):
         Coverage().measure(rows, rows[:5], rows, "", np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_of_the_four_is_its_own_figure(name: str, toys: tuple[np.ndarray, np.ndarray]) -> None:
+    real, generated = toys
+    metric: Metric = METRICS.make(name)
+    result = metric.measure(real[:50], generated, real[:50], "", np.random.default_rng(0))
+    assert result.value == getattr(neighbour_figures(real[:50], generated), name)
+    assert result.floor == getattr(neighbour_figures(real[:50], real[:50]), name)
+    with pytest.raises(BadConfiguration, match="neighbours must be at least 1"):
+        METRICS.make(f"{name}(neighbours=0)")
+
+
+def test_one_cluster_has_high_density_and_low_coverage() -> None:
+    rng = np.random.default_rng(3)
+    real = rng.standard_normal((300, 2))
+    crowded = neighbour_figures(real, rng.standard_normal((300, 2)) * 0.1)
+    alike = neighbour_figures(real, rng.standard_normal((300, 2)))
+    assert alike.density == pytest.approx(1.0, abs=0.1)
+    assert crowded.density > 1.2
+    assert crowded.coverage < 0.3 < alike.coverage

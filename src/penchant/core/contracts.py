@@ -492,7 +492,10 @@ class Aligner(Protocol):
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure with all that makes it honest: interval, floor (real against real), sizes, extractor hash."""
+    """A figure with all that makes it honest: interval, floor (real against real), sizes, extractor hash.
+
+    ``p_value`` is that of a test whether both sets come from one distribution, where the metric is one.
+    """
 
     value: float
     low: float | None
@@ -500,6 +503,7 @@ class Measurement:
     floor: float | None
     n: int
     extractor: str
+    p_value: float | None = None
 
 
 class Metric(Protocol):

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from penchant.core.contracts import METRICS, Choice, Generator, Measurement, Progress, Report, Voter, silent
+from penchant.core.contracts import Choice, Generator, Progress, Report, Voter, silent
 from penchant.core.errors import BadConfiguration, BadFeatures, UnknownName, VoterFailed
 from penchant.data import to_float, to_uint8
-from penchant.metrics import WinRate, wilson, win_rate
+from penchant.metrics import WinRate, measure_all, wilson, win_rate
 from penchant.study.answers import audit_accuracy, audited
 from penchant.study.comparison import compare_models
 from penchant.study.study import Study
@@ -144,7 +144,7 @@ def _about_alignment(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _about_images(study: Study, version: int) -> dict[str, Any]:
-    """KID, coverage, precision, Fréchet distance and Vendi score of base and aligned, beside their floors."""
+    """Every metric of base and aligned, beside their floors."""
     real, holdout = study.images.train, study.images.holdout
     count = min(1000, len(real), len(holdout))
     rng = study.rng.child("evaluate", "images")
@@ -157,17 +157,16 @@ def _about_images(study: Study, version: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"judge": study.judge.hash, "judge_images": count}
     for which, images in generated.items():
         features = _features(study, images)
-        for name in METRICS.names():
-            try:
-                measured: Measurement = METRICS.make(name).measure(
-                    real_features, features, floor_features, study.judge.hash, rng.child(name).numpy()
-                )
-            except BadFeatures:  # too few images are held out; the report shows a dash
+        found = measure_all(real_features, features, floor_features, study.judge.hash, rng)
+        for name, measured in found.items():
+            if isinstance(measured, BadFeatures):  # too few images are held out; the report shows a dash
                 figures |= {f"{name}_{which}": None, f"{name}_{which}_interval": None, f"{name}_floor": None}
                 continue
             figures[f"{name}_{which}"] = measured.value
             figures[f"{name}_{which}_interval"] = [measured.low, measured.high]
             figures[f"{name}_floor"] = measured.floor
+            if measured.p_value is not None:
+                figures[f"{name}_{which}_p_value"] = measured.p_value
     return figures
 
 
