@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from penchant.core.contracts import ImageSpec
+from penchant.core.contracts import Annotations, ImageSpec
 from penchant.core.errors import BadConfiguration, BadImages, StudyDamaged
 from penchant.core.pretrained import read_config, write_config
 from penchant.core.rng import Rng
@@ -41,6 +42,47 @@ def check_latents(latents: Tensor, width: int) -> None:
     """Raises BadConfiguration for latents that are not n × ``width``."""
     if latents.ndim != 2 or latents.shape[1] != width:
         raise BadConfiguration(f"this generator decodes latents shaped n × {width}; found {tuple(latents.shape)}")
+
+
+def check_condition(
+    condition: Tensor | np.ndarray | None, count: int, width: int, device: torch.device
+) -> Float[Tensor, "n c"] | None:
+    """The condition on ``device``; raises BadConfiguration for one that is not count × ``width`` finite numbers.
+
+    One row stands for all. A generator without conditions (``width`` 0) refuses every one.
+    """
+    if condition is None:
+        return None
+    given = torch.as_tensor(condition, dtype=torch.float32, device=device)
+    if not width or given.ndim != 2 or given.shape[1] != width or len(given) not in (1, count):
+        wanted = f"{count} × {width} numbers, or none" if width else "none: it was trained without"
+        raise BadConfiguration(f"the condition of these images is {wanted}; found {tuple(given.shape)}")
+    if not given.isfinite().all():
+        raise BadConfiguration("a condition is finite numbers; found some that are not")
+    return given.expand(count, -1)
+
+
+def training_conditions(annotations: Annotations, count: int) -> Float[np.ndarray, "n c"] | None:
+    """The conditions of ``count`` images; raises BadConfiguration where they are not one finite row an image."""
+    conditions = annotations.conditions
+    if conditions is None:
+        return None
+    if conditions.ndim != 2 or len(conditions) != count or not conditions.shape[1]:
+        raise BadConfiguration(f"conditions are one row for each of the {count} images; found {conditions.shape}")
+    if not np.isfinite(conditions).all():
+        raise BadConfiguration("conditions are finite numbers; found some that are not")
+    return conditions.astype(np.float32)
+
+
+def mirrored(images: np.ndarray, annotations: Annotations) -> tuple[np.ndarray, Annotations]:
+    """The images and their left-right mirror images, with the same weights and conditions."""
+    weights, conditions = annotations.weights, annotations.conditions
+    twice = replace(
+        annotations,
+        weights=None if weights is None else np.tile(weights, 2),
+        conditions=None if conditions is None else np.tile(conditions, (2, 1)),
+    )
+    return np.concatenate([images, images[..., ::-1]]), twice
 
 
 def seeded(rng: Rng, make: Callable[[], Network]) -> Network:
