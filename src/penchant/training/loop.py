@@ -193,7 +193,8 @@ class _Run:
             return
         self.failures = 0
         with self._precision():
-            trainee.step(self.schedule.pace(clock.fraction), clock.images + self.size, self.size)
+            pace = self.schedule.pace(clock.fraction)
+            trainee.step(pace, clock.fraction, clock.images + self.size, self.size)
         self._note(objective, loss)
 
     def _precision(self) -> torch.autocast:

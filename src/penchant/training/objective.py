@@ -35,13 +35,22 @@ Batch = tuple[Tensor, ...]
 class Adam:
     """AdamW (Loshchilov & Hutter 2019): decay applies to weight matrices and kernels, not to biases and norms.
 
-    ``clip`` bounds the norm of the whole gradient.
+    ``clip`` bounds the norm of the whole gradient. With ``last_beta`` the second of ``betas`` moves there along the
+    budget, evenly in log(1 − β): quick to adapt at first, steady in the end.
     """
 
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip: float = 1.0
+    last_beta: float | None = None
+
+    def betas_at(self, fraction: float) -> tuple[float, float]:
+        """Both decay rates when ``fraction`` of the budget is used up."""
+        first, second = self.betas
+        if self.last_beta is None:
+            return self.betas
+        return first, 1 - (1 - second) ** (1 - fraction) * (1 - self.last_beta) ** fraction
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ class Trainee:
         vectors = [parameter for parameter in trained if parameter.ndim < 2]
         self.parameters = matrices + vectors
         chosen = objective.optimiser
+        self._adam = chosen.adam if isinstance(chosen, MuonAdam) else chosen
+        self.clip_norm = self._adam.clip
         if isinstance(chosen, MuonAdam):
             optimisers = [Muon(matrices, chosen.learning_rate, chosen.momentum) if matrices else None]
             optimisers += [_adamw([], vectors, chosen.adam, device) if vectors else None]
-            self.clip_norm = chosen.adam.clip
         else:
             optimisers = [_adamw(matrices, vectors, chosen, device)]
-            self.clip_norm = chosen.clip
         self.optimisers: list[torch.optim.Optimizer] = [one for one in optimisers if one is not None]
         self._rates = [one.param_groups[0]["lr"] for one in self.optimisers]
         self._average = WeightAverage(module, objective.half_life) if objective.half_life is not None else None
@@ -42,11 +42,13 @@ class Trainee:
         """Bound the gradient's norm; gives the norm before, not finite where any number was not."""
         return torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm).item()
 
-    def step(self, pace: float, images: int, step_images: int) -> None:
+    def step(self, pace: float, fraction: float, images: int, step_images: int) -> None:
         """Move along the gradient at ``pace`` times the top learning rate, and the average along with it."""
         for optimiser, rate in zip(self.optimisers, self._rates, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = pace * rate
+                if "betas" in group:
+                    group["betas"] = self._adam.betas_at(fraction)
             optimiser.step()
         if self._average is not None:
             self._average.update(images, step_images)
