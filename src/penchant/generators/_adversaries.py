@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from penchant.core.contracts import ImageSpec
 
+_FINE = 8
+"""Channels at full resolution."""
+
 
 class _Branch(nn.Module):
     """x + conv(leaky(conv(leaky(x)))), its last convolution starting at zero (Fixup, Zhang et al. 2019)."""
@@ -53,7 +56,8 @@ class _Levels:
 class PlainGenerator(nn.Module):
     """Latents to images in about [−1, 1], level by level, one residual branch each.
 
-    Patches of pixels are channels, since convolutions at full resolution cost most.
+    Patches of pixels are channels, since convolutions at full resolution cost most; one of few channels, the last,
+    smooths the seams between patches.
     """
 
     def __init__(self, image: ImageSpec, latent_dim: int, widths: tuple[int, ...]):
@@ -68,8 +72,9 @@ class PlainGenerator(nn.Module):
         ]
         for narrow, wide in pairwise(reversed(levels.channels)):
             parts += [nn.Upsample(scale_factor=2), nn.Conv2d(narrow, wide, 3, padding=1), _Branch(wide)]
-        parts += [nn.LeakyReLU(0.2), nn.Conv2d(levels.channels[0], levels.pixels, 3, padding=1)]
-        self.layers = nn.Sequential(*parts, nn.PixelShuffle(levels.patch))
+        parts += [nn.LeakyReLU(0.2), nn.Conv2d(levels.channels[0], _FINE * levels.patch**2, 3, padding=1)]
+        parts += [nn.PixelShuffle(levels.patch), nn.LeakyReLU(0.2), nn.Conv2d(_FINE, image.channels, 3, padding=1)]
+        self.layers = nn.Sequential(*parts)
 
     def forward(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n c h w"]:
         return self.layers(latents).float()
