@@ -1,5 +1,6 @@
 """A generator that shows its latents and a reward with known best answers: r(z) = slopeᵀz − ½·curvature·‖z‖²."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from penchant.alignment import _best_of, _tilted
-from penchant.core.contracts import Capabilities, Encoder, Generator, ImageSpec, Reward
+from penchant.alignment import _best_of, _retrained, _tilted
+from penchant.core.contracts import Capabilities, Continued, Encoder, Generator, ImageSpec, Reward
 from penchant.core.pretrained import write_config
 
 
@@ -22,9 +23,10 @@ class Plane(Generator):
         self.image = ImageSpec(channels=1, size=dimensions)
         self.capabilities = Capabilities(encodable=True, conditional=True)
         self.weight = nn.Parameter(torch.ones(dimensions))
+        self.offset = nn.Parameter(torch.zeros(dimensions))
 
     def decode(self, latents: Tensor, condition: Any = None) -> Tensor:
-        pixels = latents * self.weight
+        pixels = latents * self.weight + self.offset
         return (pixels if condition is None else pixels + condition)[:, None, None]
 
     def encode(self, images: Tensor) -> Tensor:
@@ -32,7 +34,30 @@ class Plane(Generator):
 
     def save_pretrained(self, directory: Path) -> None:
         write_config(directory, "generators/plane", {})
-        save_file({"weight": self.weight.detach()}, directory / "plane.safetensors")
+        weights = {"weight": self.weight.detach(), "offset": self.offset.detach()}
+        save_file(weights, directory / "plane.safetensors")
+
+    def load_state(self, weights: dict[str, Tensor]) -> None:
+        self.weight, self.offset = nn.Parameter(weights["weight"]), nn.Parameter(weights["offset"])
+
+    def continued(self) -> Continued:
+        return ContinuedPlane(self)
+
+
+class ContinuedPlane(Continued):
+    """A plane whose images lie half a unit around it, and whose loss is −log N(x; offset, weight²) of byte / 32 − 4."""
+
+    def __init__(self, original: Plane):
+        self.generator = copy.deepcopy(original)
+        self.parameters = [self.generator.weight, self.generator.offset]
+
+    def loss(self, images: Tensor, noise: torch.Generator) -> Tensor:
+        weight, offset = self.parameters
+        pixels = images.flatten(1) / 32 - 4
+        return (0.5 * ((pixels - offset) / weight).square() + weight.abs().log()).sum(dim=1).mean()
+
+    def error(self, images: Tensor) -> float:
+        return 0.5
 
 
 class Slope(Reward):
@@ -74,8 +99,10 @@ def readable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let saved planes and slopes be read back, as saved generators and rewards of the package are."""
 
     def load_plane(directory: Path) -> Generator:
-        weight = load_file(directory / "plane.safetensors")["weight"]
-        return Plane(len(weight))
+        weights = load_file(directory / "plane.safetensors")
+        plane = Plane(len(weights["weight"]))
+        plane.load_state(weights)
+        return plane
 
     def load_slope(directory: Path, encoder: Encoder | None) -> Reward:
         assert encoder is not None
@@ -83,4 +110,5 @@ def readable(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_tilted, "load_generator", load_plane)
     monkeypatch.setattr(_best_of, "load_generator", load_plane)
+    monkeypatch.setattr(_retrained, "load_generator", load_plane)
     monkeypatch.setattr(_best_of, "load_reward", load_slope)

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from scipy.special import gammaln
 from torch import Tensor
 
 from penchant.alignment._best_of import BestOfGenerator
+from penchant.alignment._original import original_of
 from penchant.alignment._reference import reference_rewards
 from penchant.core.contracts import Alignment, Generator, Progress, Report, Reward, Strength, silent
 from penchant.core.errors import BadConfiguration
@@ -40,7 +42,13 @@ class BestOfN:
             raise ValueError(f"reference must be positive; found {self.reference}")
 
     def align(
-        self, generator: Generator, reward: Reward, strength: Strength, rng: Rng, report: Report = silent
+        self,
+        generator: Generator,
+        reward: Reward,
+        strength: Strength,
+        rng: Rng,
+        report: Report = silent,
+        images: UInt8[np.ndarray, "n c h w"] | None = None,
     ) -> Alignment:
         """A :class:`BestOfGenerator` with N = ``strength.like_best_of``.
 
@@ -55,12 +63,13 @@ class BestOfN:
                 f"best_of_n draws a whole number of images, at most {MOST:,}; asked for the best of "
                 f"{strength.like_best_of:g}. The aligner latent_tilt takes any strength."
             )
+        original = original_of(generator)
         count = max(self.reference, candidates)
         report(Progress("aligning", 0.0))
-        rewards = reference_rewards(generator, reward, count, rng.child("reference"))
+        rewards = reference_rewards(original, reward, count, rng.child("reference"))
         frontier = best_of_frontier(rewards, candidates)
         report(Progress("aligning", 1.0, 0.0, frontier[-1]))
-        chosen = BestOfGenerator(generator, reward, candidates, seed=rng.child("candidates").entropy % 2**63)
+        chosen = BestOfGenerator(original, reward, candidates, seed=rng.child("candidates").entropy % 2**63)
         estimator = "log N − (N−1)/N: exact where all rewards differ, else an upper bound"
         return Alignment(chosen, strength.target_kl, estimator, frontier, time.monotonic() - started)
 

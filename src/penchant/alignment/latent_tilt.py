@@ -5,19 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from scipy.optimize import root_scalar
 
-from penchant.alignment._reference import reference_rewards
-from penchant.alignment._tilt_training import BudgetPrice, FixedPrice, Schedule, train
+from penchant.alignment._original import original_of
+from penchant.alignment._price import REFERENCE, first_price, require_gradients
+from penchant.alignment._tilt_training import BudgetPrice, Schedule, train
 from penchant.alignment._tilted import KL_DRAWS, TiltedGenerator
 from penchant.alignment._transport import Transport, antithetic, latent_kl
 from penchant.core.contracts import Alignment, Generator, Progress, Report, Reward, Strength, silent
-from penchant.core.errors import NotCapable
 from penchant.core.rng import Rng
-
-REFERENCE = 256
-"""Images on which the reward's scale and the frontier are measured."""
 
 CLOSE_ENOUGH = 0.1
 """The asked KL is reached within this share of it; a note says so where it is not."""
@@ -64,7 +63,13 @@ class LatentTilt:
             raise ValueError(f"beta must be positive; found {self.beta:g}")
 
     def align(
-        self, generator: Generator, reward: Reward, strength: Strength, rng: Rng, report: Report = silent
+        self,
+        generator: Generator,
+        reward: Reward,
+        strength: Strength,
+        rng: Rng,
+        report: Report = silent,
+        images: UInt8[np.ndarray, "n c h w"] | None = None,
     ) -> Alignment:
         """A :class:`TiltedGenerator` of the same latents. Ctrl-C leaves nothing behind.
 
@@ -76,10 +81,10 @@ class LatentTilt:
             TrainingDiverged: reward or tilt are not finite.
         """
         started = time.monotonic()
-        original = generator.base if isinstance(generator, TiltedGenerator) else generator
-        _require_gradients(original, reward, rng.child("trial"))
+        original = original_of(generator)
+        require_gradients(original, reward, rng.child("trial"))
         transport = Transport(original.latent_dim, self.couplings, self.hidden, rng.child("transport"))
-        price, note = self._price(original, reward, strength, rng.child("reference"))
+        price, note = first_price(self.beta, original, reward, strength, rng.child("reference"))
         dial = 1.0
         if price is not None:
             schedule = Schedule(self.steps, self.batch, self.learning_rate)
@@ -105,19 +110,6 @@ class LatentTilt:
         """What ``save_pretrained`` of an aligned generator wrote, its original included."""
         return TiltedGenerator.load(directory)
 
-    def _price(
-        self, generator: Generator, reward: Reward, strength: Strength, rng: Rng
-    ) -> tuple[BudgetPrice | FixedPrice | None, str]:
-        """What a nat costs at the start, None where there is nothing to train; and what the person should know."""
-        rewards = reference_rewards(generator, reward, REFERENCE, rng)
-        if self.beta is not None:
-            return FixedPrice(self.beta), f"β was fixed at {self.beta:g}, so the asked strength was not used"
-        if strength.target_kl == 0:
-            return None, "like best of 1 asks for no change, and none was made"
-        if rewards.std() <= 1e-6 * max(1e-6, float(rewards.abs().max())):
-            return None, f"the reward is the same for every image: none of {strength.target_kl:.2f} nats was spent"
-        return BudgetPrice(strength.target_kl, float(rewards.std())), ""
-
 
 def dial_for(transport: Transport, target_kl: float, rng: Rng) -> float:
     """The dial at which ``transport`` costs ``target_kl`` nats, or the largest one where that is not enough."""
@@ -130,17 +122,6 @@ def dial_for(transport: Transport, target_kl: float, rng: Rng) -> float:
     if excess(LARGEST_DIAL) < 0:
         return LARGEST_DIAL
     return float(root_scalar(excess, bracket=(0.0, LARGEST_DIAL), x0=1.0, method="brentq", xtol=2e-3).root)
-
-
-def _require_gradients(generator: Generator, reward: Reward, rng: Rng) -> None:
-    advice = "so the latent tilt cannot follow it; use the aligner best_of_n, which needs none"
-    if not generator.capabilities.differentiable:
-        raise NotCapable(f"{type(generator).__name__} has no gradients from image to latent, {advice}")
-    images = generator.decode(generator.latents(2, rng).requires_grad_())
-    if not images.requires_grad:
-        raise NotCapable(f"{type(generator).__name__} says that it has gradients, but its images carry none, {advice}")
-    if not reward(images).requires_grad:
-        raise NotCapable(f"{type(reward).__name__} has no gradients from number to image, {advice}")
 
 
 @torch.no_grad()

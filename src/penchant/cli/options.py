@@ -38,7 +38,7 @@ Strategy = Annotated[
         help="Which pairs are asked: bald (know a taste), favourites (find the best), …; docs/choosing.md.",
     ),
 ]
-Aligner = Annotated[str, typer.Option("--aligner", help="How the generator is bent: latent_tilt or best_of_n.")]
+Aligner = Annotated[str, typer.Option("--aligner", help="How the generator is bent: latent_tilt, best_of_n, joint …")]
 VersionName = Annotated[str, typer.Option("--version", help="base, latest, or a number.", metavar="base|latest|N")]
 
 Whose = Annotated[

@@ -14,8 +14,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+from torch import Generator as TorchGenerator
 from torch import Tensor
 
+from penchant.core.errors import NotCapable
 from penchant.core.family import Family
 from penchant.core.rng import Rng
 
@@ -129,9 +131,40 @@ class Generator(ABC):
 
         return torch.from_numpy(rng.numpy().standard_normal((count, self.latent_dim), dtype=np.float32))
 
+    def continued(self) -> "Continued":
+        """A copy whose training can go on.
+
+        Raises:
+            NotCapable: this family cannot go on training.
+        """
+        raise NotCapable(f"{type(self).__name__} cannot go on training; latent_tilt and best_of_n leave it as it is")
+
     @abstractmethod
     def save_pretrained(self, directory: Path) -> None:
         """Write ``config.json`` (with ``"penchant": "<family>/<name>"``) and safetensors to ``directory``."""
+
+
+class Continued(ABC):
+    """A copy of a generator that goes on training; the original stays as it is.
+
+    ``generator`` is the copy: gradients of its images reach ``parameters``, which :meth:`loss` trains too.
+    """
+
+    generator: Generator
+    parameters: Sequence[Tensor]
+
+    @abstractmethod
+    def loss(self, images: UInt8[Tensor, "n c h w"], noise: TorchGenerator) -> Float[Tensor, ""]:
+        """The family's own training loss on a batch, to be lowered; ``noise`` is the source of its draws."""
+
+    def error(self, images: UInt8[Tensor, "n c h w"]) -> float:
+        """σ of the likelihood N(x; G(z), σ²): the root mean squared error of a pixel value in [0, 1].
+
+        Raises:
+            NotCapable: this family has no such likelihood.
+        """
+        name = type(self.generator).__name__
+        raise NotCapable(f"{name} has no likelihood of images, so joint cannot count its nats; latent_tilt can")
 
 
 @dataclass(frozen=True)
@@ -481,9 +514,18 @@ class Aligner(Protocol):
     """Bends a generator towards a reward within a KL budget; ``load(directory)`` reads an aligned one back."""
 
     def align(
-        self, generator: Generator, reward: Reward, strength: Strength, rng: Rng, report: Report = silent
+        self,
+        generator: Generator,
+        reward: Reward,
+        strength: Strength,
+        rng: Rng,
+        report: Report = silent,
+        images: UInt8[np.ndarray, "n c h w"] | None = None,
     ) -> Alignment:
-        """The given generator is never changed."""
+        """The given generator is never changed; of one that is aligned already, its original is aligned afresh.
+
+        ``images`` are the person's, for aligners that go on training on them; the others leave them aside.
+        """
         ...
 
 

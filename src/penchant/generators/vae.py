@@ -27,6 +27,7 @@ from penchant.data.sheet import contact_sheet
 from penchant.generators._autoencoder import Autoencoder, NegativeElbo, divergence, to_pixels
 from penchant.generators._code_flow import CodeFlow, CodeScale, FlowMatching
 from penchant.generators._common import image_spec, packed, reading_pretrained, seeded, to_bytes, write_pretrained
+from penchant.generators._vae_continued import ContinuedVAE
 from penchant.training.loop import Settings, train
 from penchant.training.objective import Adam, Clock, MuonAdam, Objective
 from penchant.training.processes import Processes
@@ -241,6 +242,10 @@ class CodedImages(Generator):
         device = next(self.flow.parameters()).device
         decoded = self.network.decode(self.network.encode(2 * images.to(device) - 1)[0])
         return ((decoded + 1) / 2).clamp(0, 1).to(images.device)
+
+    def continued(self) -> ContinuedVAE:
+        """A copy whose autoencoder and flow go on training."""
+        return ContinuedVAE(self)
 
     @property
     def hash(self) -> str:

@@ -518,7 +518,8 @@ class Study:
         with self.stage("aligning"):
             aligner = ALIGNMENT.make(self.settings.aligner)
             rng = self.rng.child("align", number)
-            result = aligner.align(self.generator("base"), self.reward(of), strength, rng, report)
+            images = self.read_images().train
+            result = aligner.align(self.generator("base"), self.reward(of), strength, rng, report, images)
             figures = {
                 "like_best_of": strength.like_best_of,
                 "kl_nats": result.kl_nats,
