@@ -67,6 +67,19 @@ def test_learn_tells_what_the_votes_say_of_the_new_features(workplace: Path):
     assert "learned/1 are not what was stored" in done.stdout
 
 
+def test_any_two_sets_of_images_are_compared(workplace: Path):
+    assert penchant("sample", "study", "--count", "30", "--out", "made", cwd=workplace).returncode == 0
+    options = ["--extractor", "random_convolutions(seed=1)", "--json", "out/a.json", "--html", "out/a.html"]
+    done = penchant("evaluate", "made", "study@base", *options, cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "FD is FD[random_convolutions]@30" in done.stdout
+    figures = json.loads((workplace / "out" / "a.json").read_text())["figures"]
+    assert figures["coverage"]["low"] <= figures["coverage"]["value"] <= figures["coverage"]["high"]
+    assert figures["memorisation"]["n"] == 30
+    assert "Copied?" in (workplace / "out" / "a.html").read_text()
+    assert "penchant report study" in failed(penchant("evaluate", "study", "--html", "x.html", cwd=workplace))
+
+
 def test_steps_one_by_one(workplace: Path):
     done = penchant("vote", "study", "--voter", "taste:red", "--votes", "12", cwd=workplace)
     assert done.returncode == 0, done.stderr

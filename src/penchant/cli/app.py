@@ -11,10 +11,16 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from penchant.cli.options import (
+    Against,
     Aligner,
+    ExtractorName,
     Fit,
     Generator,
     Grey,
+    Holdout,
+    HtmlFile,
+    ImagesCount,
+    ImagesOf,
     JsonFile,
     LikeBestOf,
     Seed,
@@ -222,15 +228,43 @@ def sample(
 
 
 @app.command()
-def evaluate(study: StudyPath, version: VersionName = "latest", json_file: JsonFile = None) -> None:
-    """Measure a version against the base generator and the real images."""
-    from penchant.cli.steps import show_figures, write_json
-    from penchant.study import Study, evaluate
+def evaluate(
+    images: ImagesOf,
+    against: Against = None,
+    version: VersionName = "latest",
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    extractor: ExtractorName = "random_convolutions",
+    holdout: Holdout = None,
+    count: ImagesCount = 1000,
+    size: Size = 32,
+    grey: Grey = False,
+    fit: Fit = "crop",
+    seed: Seed = 0,
+) -> None:
+    """Measure a study's version against its base and the real images; or any images against any others.
 
-    with Study.open(study) as opened, ProgressBars(console) as bars:
-        figures = evaluate(opened, version, bars)
-    show_figures(out, figures)
-    write_json(json_file, figures)
+    penchant evaluate STUDY, or penchant evaluate GENERATED REAL, each a folder, a file or STUDY@VERSION.
+    """
+    if against is None:
+        from penchant.cli.steps import show_figures, write_json
+        from penchant.study import Study, evaluate
+
+        if html_file is not None:
+            raise BadConfiguration(f"the page of a study is its report: penchant report {shlex.quote(images)}")
+        name, _, number = images.rpartition("@")
+        images, version = (name, number) if name and not Path(images).exists() else (images, version)
+        with Study.open(images) as opened, ProgressBars(console) as bars:
+            figures = evaluate(opened, version, bars)
+        show_figures(out, figures)
+        write_json(json_file, figures)
+        return
+    from penchant.cli.judge import compare_images
+    from penchant.core.config import build
+    from penchant.data import ImageSettings
+
+    settings = build(ImageSettings, {"size": size, "colour": not grey, "fit": fit}, "the command line")
+    compare_images(console, out, images, against, settings, holdout, count, extractor, seed, json_file, html_file)
 
 
 @app.command()

@@ -50,3 +50,23 @@ Generator = Annotated[
     str,
     typer.Option("--generator", help="How images are generated: vae, or another of docs/choosing.md.", metavar="NAME"),
 ]
+
+ImagesOf = Annotated[
+    str, typer.Argument(help="A study; or images to judge: a folder, a file, STUDY@VERSION.", metavar="STUDY|IMAGES")
+]
+Against = Annotated[
+    str | None,
+    typer.Argument(help="The images to compare with: a folder, a file, STUDY@VERSION.", metavar="[REAL]"),
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page with the images to this file.")]
+Holdout = Annotated[
+    str | None,
+    typer.Option("--holdout", help="Real images that the generator was not trained on.", metavar="FOLDER"),
+]
+ImagesCount = Annotated[int, typer.Option("--count", help="At most so many images a side.", metavar="N")]
+ExtractorName = Annotated[
+    str,
+    typer.Option(
+        "--extractor", help="The features: random_convolutions, self_supervised, or pretrained(model='FOLDER')."
+    ),
+]

@@ -151,12 +151,16 @@ def write_samples(study: Study, version: str, count: int, seed: int, folder: Pat
 
 def write_json(path: Path | None, figures: Mapping[str, Any]) -> None:
     """The figures, where they are asked for."""
-    if path is None:
-        return
+    if path is not None:
+        write_text(path, json.dumps(figures, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file, and the folder it is in."""
     try:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadConfiguration(f"{path} cannot be written: {error.strerror}") from None
 

@@ -1,0 +1,213 @@
+"""Two sets of images compared by every metric, with all that makes a figure honest."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from penchant.core.contracts import FEATURES, METRICS, Extractor, Measurement, Progress, Report, silent
+from penchant.core.errors import BadConfiguration, BadFeatures
+from penchant.core.family import parse_spec
+from penchant.core.rng import Rng
+from penchant.data import to_float
+from penchant.metrics import measure_all
+from penchant.metrics.memorisation import nearest
+from penchant.study.image_sets import Images, Roles
+
+SEEDS = 5
+"""Random networks that the spread of extractors is taken over."""
+
+_FITTED_TO = 4000
+_MOST_TRAINING = 20_000
+_BEYOND_THE_FLOOR = 1.75
+"""Half intervals between a value and its floor before it is called worse: the floor is as unsure as the value, which
+makes √2, and three figures are looked at, which makes 2.39 standard errors of 1.96."""
+_COPYING = "memorisation"
+_UNKNOWN_TRAINING = (
+    "needs to know the training images and others: name a study's version, or give real images that the generator "
+    "was not trained on with --holdout"
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric: its measurement by the first extractor, lowest and highest value over all; or why there is none."""
+
+    measured: Measurement | None
+    spread: tuple[float, float] | None = None
+    reason: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        found = asdict(self.measured) if self.measured else {}
+        return {**found, "spread": self.spread and list(self.spread), "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Generated images beside their nearest training images, nearest first, then some taken at random."""
+
+    generated: Images
+    training: Images
+    closest: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Every figure of a comparison, what it means in sentences, and the images to look at."""
+
+    roles: Roles
+    extractor: str
+    extractor_hash: str
+    extractors: int
+    figures: Mapping[str, Figure]
+    sentences: tuple[str, ...]
+    nearest: Nearest | None
+    seconds: float
+
+    def label(self, name: str) -> str:
+        """The metric with its extractor and number of images, without which a value means nothing."""
+        measured = self.figures[name].measured
+        short = "FD" if name == "frechet" else name
+        return f"{short}[{self.extractor}]@{measured.n}" if measured else short
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it but the images."""
+        roles = self.roles
+        return {
+            "generated": {"name": roles.names[0], "images": len(roles.generated)},
+            "real": {"name": roles.names[1], "images": len(roles.real)},
+            "holdout_images": len(roles.holdout),
+            "training_images": None if roles.training is None else len(roles.training),
+            "extractor": {"name": self.extractor, "hash": self.extractor_hash, "number": self.extractors},
+            "figures": {name: {"label": self.label(name), **one.as_json()} for name, one in self.figures.items()},
+            "sentences": list(self.sentences),
+            "notes": list(roles.notes),
+            "seconds": self.seconds,
+        }
+
+
+def judge(roles: Roles, extractor: str = "random_convolutions", seed: int = 0, report: Report = silent) -> Judgement:
+    """Measure ``roles.generated`` against ``roles.real``.
+
+    The extractor is fitted to the training images where they are known, else to the real ones, and never sees generated
+    ones. Random networks without a seed are taken five times: the spread of a figure over them is the extractor's own
+    uncertainty, which the interval of a single one does not hold.
+
+    Raises:
+        UnknownName, BadConfiguration, NotCapable: no such extractor, or it needs what is not here.
+    """
+    started = time.monotonic()
+    rng = Rng(seed).child("judging")
+    fitted_to = roles.real if roles.training is None else roles.training
+    specs = _extractors(extractor)
+    found: list[dict[str, Measurement | BadFeatures]] = []
+    first: Extractor | None = None
+    for place, spec in enumerate(specs):
+        report(Progress("comparing", place / len(specs)))
+        fitted: Extractor = FEATURES.make(spec).fit(to_float(fitted_to[:_FITTED_TO]), None, rng.child("extractor"))
+        first = first or fitted
+        found.append(_measured(roles, fitted, rng.child("metrics")))
+    assert first is not None, "there is at least one extractor"
+    figures = {name: _figure([each[name] for each in found]) for name in found[0]}
+    if roles.training is None or roles.unseen is None:
+        figures[_COPYING] = Figure(None, reason=_UNKNOWN_TRAINING)
+    report(Progress("comparing", 1.0))
+    return Judgement(
+        roles=roles,
+        extractor=parse_spec(extractor, FEATURES.kind)[0],
+        extractor_hash=first.hash,
+        extractors=len(specs),
+        figures={name: figures[name] for name in METRICS.names()},
+        sentences=tuple(_sentences(figures)),
+        nearest=None if roles.training is None else _nearest(roles.generated, roles.training, first, rng),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _extractors(spec: str) -> list[str]:
+    """One, or five random networks where no seed is given."""
+    name, settings = parse_spec(spec, FEATURES.kind)
+    if name in ("inception", "fid"):
+        raise BadConfiguration(
+            "FID is the Fréchet distance on the Inception network of 2015 (pt_inception-2015-12-05), whose weights are "
+            "not part of Penchant; other weights of the same name give other numbers, so none are called FID here. "
+            "FD[…]@N is printed with any other extractor: random_convolutions, self_supervised, or pretrained(model=…)"
+        )
+    if name != "random_convolutions" or "seed" in settings:
+        return [spec]
+    arguments = "".join(f", {key}={value!r}" for key, value in settings.items())
+    return [f"{name}(seed={seed}{arguments})" for seed in range(SEEDS)]
+
+
+def _measured(roles: Roles, extractor: Extractor, rng: Rng) -> dict[str, Measurement | BadFeatures]:
+    generated, real, holdout = (features_in(part, extractor) for part in (roles.generated, roles.real, roles.holdout))
+    names = [name for name in METRICS.names() if name != _COPYING]
+    found = measure_all(real, generated, holdout, extractor.hash, rng, names)
+    if roles.training is not None and roles.unseen is not None:
+        most = min(len(roles.training), len(roles.unseen))
+        training, unseen = (features_in(part[:most], extractor) for part in (roles.training, roles.unseen))
+        found |= measure_all(training, generated, unseen, extractor.hash, rng, [_COPYING])
+    return found
+
+
+def features_in(images: Images, extractor: Extractor) -> Float[np.ndarray, "n d"]:
+    """What the extractor makes of images, in parts."""
+    with torch.no_grad():
+        parts = [extractor(to_float(images[start : start + 512])) for start in range(0, len(images), 512)]
+    return torch.cat(parts).double().numpy() if parts else np.zeros((0, extractor.width))
+
+
+def _figure(found: Sequence[Measurement | BadFeatures]) -> Figure:
+    measured = [one for one in found if isinstance(one, Measurement)]
+    if len(measured) < len(found):
+        return Figure(None, reason=next(str(one) for one in found if isinstance(one, BadFeatures)))
+    values = [one.value for one in measured]
+    return Figure(measured[0], (min(values), max(values)) if len(values) > 1 else None)
+
+
+def _nearest(generated: Images, training: Images, extractor: Extractor, rng: Rng, count: int = 18) -> Nearest:
+    """The generated images closest to a training image (which is where copies are), and as many at random."""
+    training = training[:_MOST_TRAINING]
+    rows, distances = nearest(features_in(generated, extractor), features_in(training, extractor))
+    order = np.argsort(distances, kind="stable")
+    closest, others = order[:count], order[count:]
+    chosen: Int[np.ndarray, " k"] = np.concatenate([closest, rng.child("sheet").numpy().permutation(others)[:count]])
+    return Nearest(generated[chosen], training[rows[chosen]], len(closest))
+
+
+def _sentences(figures: Mapping[str, Figure]) -> list[str]:
+    """What the figures say, no more than their intervals hold."""
+    said: list[str] = []
+    tests = {name: figures[name].measured for name in ("kid", "classifier")}
+    p_values = {name: one.p_value for name, one in tests.items() if one and one.p_value is not None}
+    if p_values:
+        # two tests are made, so each is held to half of 5%
+        name, lowest = min(p_values.items(), key=lambda item: item[1])
+        if lowest <= 0.05 / len(p_values):
+            said.append(f"The two sets differ ({name}, p = {lowest:.3f}).")
+        else:
+            least = ", ".join(f"{name} p = {p:.2f}" for name, p in p_values.items())
+            said.append(f"No difference between the two sets is shown by this many images ({least}).")
+    worse = {
+        "coverage": "Part of what is real is missing among the generated images",
+        "precision": "Some generated images do not look real",
+        "vendi": "The generated images are less varied than real ones",
+    }
+    for name, text in worse.items():
+        one = figures[name].measured
+        if one is None or one.high is None or one.floor is None:
+            continue
+        if one.value + _BEYOND_THE_FLOOR * (one.high - one.value) < one.floor:
+            said.append(f"{text}: {name} {one.value:.3g}; unseen real images have {one.floor:.3g}.")
+    copying = figures[_COPYING].measured
+    if copying and copying.low is not None and copying.low > 0.5:
+        said.append(
+            f"The generated images lie nearer to the training images than new ones would ({copying.value:.0%}, at "
+            f"least {copying.low:.0%}; 50% where nothing is copied): look at the sheet."
+        )
+    return said
