@@ -37,6 +37,7 @@ from penchant.cli.options import (
     Whose,
 )
 from penchant.cli.progress import ProgressBars
+from penchant.cli.studio import studio
 from penchant.core.errors import BadConfiguration, Interrupted
 
 
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, import, blend, show.")
 app.add_typer(tastes, name="taste")
+app.command()(studio)
 console = Console(stderr=True, soft_wrap=True)
 out = Console(soft_wrap=True)
 

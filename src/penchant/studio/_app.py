@@ -18,13 +18,29 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from penchant.core.contracts import Choice
-from penchant.core.errors import BadVote, PenchantError, StorageFull, StudyBusy
+from penchant.core.errors import (
+    BadConfiguration,
+    BadVote,
+    NotReady,
+    PenchantError,
+    StorageFull,
+    StudyBusy,
+    UnknownName,
+)
 from penchant.studio._access import HOSTS, Access, SafeHeaders
 from penchant.studio._session import VotingSession
+from penchant.studio._texts import texts_for
 
 _HERE = Path(__file__).parent
 _TEMPLATES = Jinja2Templates(_HERE / "templates")
-_STATUS = {BadVote: 409, StudyBusy: 503, StorageFull: 507}
+_STATUS = {
+    BadVote: 409,
+    NotReady: 409,
+    StudyBusy: 503,
+    StorageFull: 507,
+    BadConfiguration: 422,
+    UnknownName: 422,
+}
 _SECONDS_AFTER_DONE = 10.0
 _UNDO_KEYS_KEPT = 1000
 
@@ -61,9 +77,8 @@ class VotingPage:
             self._access.remember(response)
             return response
         self._access.require_visitor(request)
-        return _TEMPLATES.TemplateResponse(
-            request, "vote.html", {"csrf": self._access.csrf, "run": self._access.cookie}
-        )
+        context = {"csrf": self._access.csrf, "run": self._access.cookie, "t": texts_for(request), "studio": False}
+        return _TEMPLATES.TemplateResponse(request, "vote.html", context)
 
     async def pairs(self, n: Annotated[int, Query(ge=1, le=8)] = 3) -> dict[str, Any]:
         """The pair to answer now and those after it, so that the page can load their images ahead."""
@@ -137,15 +152,26 @@ def voting_app(
     """
     access = access or Access()
     page = VotingPage(session, access, stop)
-    app = FastAPI(title="Penchant voting", openapi_url=None, docs_url=None, redoc_url=None)
-    visitor, own_page = [Depends(access.require_visitor)], [Depends(access.require_page)]
+    app = bare_app("Penchant voting")
     app.add_api_route("/", page.enter, include_in_schema=False)
-    app.add_api_route("/healthz", _healthy)
+    add_voting(app, page, access)
+    app.add_api_route("/api/v1/finish", page.finish, methods=["POST"], dependencies=[Depends(access.require_page)])
+    return app
+
+
+def add_voting(app: FastAPI, page: VotingPage, access: Access) -> None:
+    """Pairs, votes, undo and the images that were shown."""
+    visitor, own_page = [Depends(access.require_visitor)], [Depends(access.require_page)]
     app.add_api_route("/api/v1/pairs", page.pairs, dependencies=visitor)
     app.add_api_route("/api/v1/votes", page.vote, methods=["POST"], status_code=201, dependencies=own_page)
     app.add_api_route("/api/v1/undo", page.undo, methods=["POST"], dependencies=own_page)
-    app.add_api_route("/api/v1/finish", page.finish, methods=["POST"], dependencies=own_page)
     app.add_api_route("/images/{sha256}", page.image, dependencies=visitor)
+
+
+def bare_app(title: str) -> FastAPI:
+    """An application without pages: static files, refusals in words, and headers that keep browsers safe."""
+    app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_api_route("/healthz", _healthy)
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     app.add_exception_handler(PenchantError, _refused)
     app.add_exception_handler(StarletteHTTPException, _refused)
@@ -168,6 +194,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         status, text = 422, f"the request is not understood: {places}"
     else:
         status, text = next((code for cause, code in _STATUS.items() if isinstance(error, cause)), 500), str(error)
-    if request.url.path == "/":
-        return _TEMPLATES.TemplateResponse(request, "refused.html", {"text": text}, status_code=status)
+    if "text/html" in request.headers.get("accept", "") or request.url.path == "/":
+        context = {"t": texts_for(request), "status": status, "text": text}
+        return _TEMPLATES.TemplateResponse(request, "refused.html", context, status_code=status)
     return JSONResponse({"error": text}, status_code=status)

@@ -1,4 +1,4 @@
-"""Serving the voting page on this machine until the votes are given."""
+"""Serving the voting page until the votes are given, or the studio until Ctrl-C, on this machine only."""
 
 import socket
 import sys
@@ -7,13 +7,17 @@ import webbrowser
 from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 
 from penchant.core.errors import BadConfiguration
 from penchant.studio._access import Access
 from penchant.studio._app import voting_app
 from penchant.studio._session import VotingSession
+from penchant.studio._studio import ROUND, Studio
+from penchant.study import Study
 
 LOOPBACK = "127.0.0.1"
+_SAFE = "Ctrl-C stops; every vote is kept"
 
 
 def to_stderr(text: str) -> None:
@@ -44,19 +48,57 @@ def serve(
         BadConfiguration: the port is taken or not allowed.
     """
     access = Access()
-    listener = _listen(port)
-    server: uvicorn.Server
+    running: list[uvicorn.Server] = []
 
     def stop() -> None:
-        server.should_exit = True
+        running[0].should_exit = True
 
-    app = voting_app(session, access, stop)
-    server = uvicorn.Server(
+    running.append(_server(voting_app(session, access, stop)))
+    _run(running[0], access, port, open_browser, lambda address: announce(f"Vote at {address} ({_SAFE})"))
+    return session.progress().votes
+
+
+def serve_studio(
+    study: Study,
+    *,
+    port: int = 0,
+    open_browser: bool = True,
+    votes: int = ROUND,
+    announce: Callable[[str], None] = to_stderr,
+) -> None:
+    """Serve the studio of a study on 127.0.0.1 until Ctrl-C; what is being made then is ended, and kept.
+
+    Args:
+        study: opened for writing; this process has it to itself.
+        port, open_browser, announce: as for :func:`serve`.
+        votes: after how many the page offers to align.
+
+    Raises:
+        BadConfiguration: the port is taken or not allowed, or ``votes`` is below 1.
+    """
+    access = Access()
+    studio = Studio(study, access, votes)
+    try:
+        _run(
+            _server(studio.app), access, port, open_browser, lambda address: announce(f"Studio at {address} ({_SAFE})")
+        )
+    finally:
+        studio.close()
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    return uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     )
+
+
+def _run(
+    server: uvicorn.Server, access: Access, port: int, open_browser: bool, announce: Callable[[str], None]
+) -> None:
+    listener = _listen(port)
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/?token={access.token}"
     try:
-        announce(f"Vote at {address} (Ctrl-C stops; every vote is kept)")
+        announce(address)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run(sockets=[listener])
@@ -64,7 +106,6 @@ def serve(
         pass
     finally:
         listener.close()
-    return session.progress().votes
 
 
 def _listen(port: int) -> socket.socket:

@@ -515,6 +515,7 @@ class Study:
         self.store.add_taste(
             self.taste.through, self.taste.hash, spec_of(PREFERENCE.make(self.settings.preference)), {}
         )
+        votes, through = len(self.taste.votes), self.taste.through  # more may come while it aligns
         with self.stage("aligning"):
             aligner = ALIGNMENT.make(self.settings.aligner)
             rng = self.rng.child("align", number)
@@ -526,9 +527,9 @@ class Study:
                 "kl_estimator": result.kl_estimator,
                 "note": result.note,
                 "seconds": result.seconds,
-                "votes": len(self.taste.votes),
+                "votes": votes,
                 "of": dict(of) if isinstance(of, Mapping) else of,
-                "through_seq": self.taste.through,
+                "through_seq": through,
                 "frontier": [dict(row) for row in result.frontier],
             }
             alone = Processes.alone()

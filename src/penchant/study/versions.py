@@ -110,5 +110,6 @@ class Versions:
         self._generators[number] = generator
         self.keep_hash(f"pools/{number}")
         parent = existing[0].number if existing else None
-        self._known = []
-        return self.store.add_version(kind, parent, checkpoint, spec_of(component), figures)
+        added = self.store.add_version(kind, parent, checkpoint, spec_of(component), figures)
+        self._known = []  # after it is stored: another thread may look at any moment
+        return added

@@ -34,6 +34,11 @@ export class Api {
     });
   }
 
+  /** @param {"PUT" | "DELETE"} method what may be asked twice: the second time changes nothing @param {string} path */
+  change(method, path) {
+    return this.#ask(path, { method, keepalive: true, headers: { "X-CSRF-Token": this.csrf } });
+  }
+
   /** @param {string} path @param {RequestInit} request */
   async #ask(path, request) {
     const response = await fetch(path, { ...request, signal: AbortSignal.timeout(30000) });

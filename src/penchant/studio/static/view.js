@@ -1,5 +1,7 @@
 // What the page shows; it knows nothing of votes or servers.
 
+import { say } from "./texts.js";
+
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
 
@@ -55,11 +57,12 @@ export class View {
     element("progress").value = votes;
     element("progress").max = Math.max(wanted, 1);
     element("learned").replaceChildren(...learned.map((item) => made("span", `${item.text} `)));
-    document.title = `${votes} of ${wanted} · Penchant`;
+    document.title = `${say("count", { votes, wanted })} · Penchant`;
   }
 
-  /** @param {string} state @param {string} title @param {string[]} sentences @param {(() => void) | null} action */
-  message(state, title, sentences, action = null) {
+  /** @param {string} state @param {string} title @param {string[]} sentences @param {(() => void) | null} action
+   *  @param {string} label of the action @param {(() => void) | null} other what else can be done */
+  message(state, title, sentences, action = null, label = say("try_again"), other = null) {
     document.body.dataset.state = state;
     element("pair").hidden = true;
     element("message").hidden = false;
@@ -68,7 +71,10 @@ export class View {
       ...sentences.map((sentence) => made("p", sentence)),
     );
     element("message-action").hidden = action === null;
+    element("message-action").textContent = label;
     element("message-action").onclick = action;
+    element("message-other").hidden = other === null;
+    element("message-other").onclick = other;
     element("message-title").focus();
   }
 }

@@ -4,6 +4,7 @@ import { Api, Refused } from "./api.js";
 import { Clock } from "./clock.js";
 import { Outbox } from "./outbox.js";
 import { pairOf } from "./pairs.js";
+import { say } from "./texts.js";
 import { View } from "./view.js";
 
 const AHEAD = 3; // pairs known at a time: one shown, two loaded
@@ -12,11 +13,11 @@ const NOTICE_MS = 6000;
 const KEYS = /** @type {const} */ ({
   ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie", ArrowUp: "both_bad", " ": "skip",
 });
-const SAID = { left: "Left", right: "Right", tie: "Equal", both_bad: "Both bad", skip: "Skipped" };
 
-/** @typedef {keyof typeof SAID} Choice */
+/** @typedef {"left" | "right" | "tie" | "both_bad" | "skip"} Choice */
 
 const { csrf = "", run = "" } = document.body.dataset;
+const studio = "studio" in document.body.dataset; // a round is followed by the next one
 const api = new Api(csrf);
 const view = new View();
 const clock = new Clock();
@@ -52,7 +53,7 @@ function choose(choice, input) {
     viewport: `${innerWidth}x${innerHeight}@${Math.round(devicePixelRatio * 100) / 100}`,
   });
   if (choice === "left" || choice === "right") view.mark(choice);
-  said = `${SAID[choice]}. `;
+  said = `${say(choice)}. `;
   showNext();
 }
 
@@ -69,7 +70,7 @@ function accepted(item, answer) {
   if (item.path.endsWith("undo")) {
     undoing = false;
     answered = new Set();
-    said = answer.undone ? "Last answer taken back. " : "There is nothing to take back. ";
+    said = `${say(answer.undone ? "undone" : "nothing_to_undo")} `;
   }
   setProgress(answer.progress);
   if (current === null && !progress.done) showNext();
@@ -80,7 +81,7 @@ function accepted(item, answer) {
 function refused(item, error) {
   undoing = false;
   answered.delete(/** @type {any} */ (item.body)?.query); // asked again, unless it was answered elsewhere
-  const text = `An answer was not taken: ${error.message}.`;
+  const text = say("not_taken", { why: error.message });
   view.strip(text);
   if (error.status === 403) return;
   setTimeout(() => view.unstrip(text), NOTICE_MS);
@@ -90,9 +91,8 @@ function refused(item, error) {
 /** @param {Error | null} error */
 function waiting(error) {
   if (error === null) return view.strip("");
-  const kept = outbox.size === 1 ? "1 answer is" : `${outbox.size} answers are`;
-  const why = error instanceof Refused ? error.message : "The connection is lost";
-  view.strip(`${why}. ${kept} kept here and sent again.`);
+  const why = error instanceof Refused ? error.message : say("lost");
+  view.strip(say(outbox.size === 1 ? "kept_one" : "kept_many", { why, count: outbox.size }));
 }
 
 // --------------------------------------------------------------------------------------------------------- showing
@@ -116,13 +116,13 @@ async function showNext() {
     try {
       await pair.loaded;
     } catch {
-      if (current === pair) stopped(new Error("An image could not be loaded"));
+      if (current === pair) stopped(new Error(say("image_failed")));
       return;
     }
     if (current !== pair) return;
   }
   view.show(pair);
-  view.say(`${said}Pair ${progress.votes + outbox.size + 1} of ${progress.wanted}.`);
+  view.say(said + say("pair", { number: progress.votes + outbox.size + 1, wanted: progress.wanted }));
   said = "";
   requestAnimationFrame(() => requestAnimationFrame(() => current === pair && clock.start()));
 }
@@ -156,30 +156,49 @@ function setProgress(now) {
   const finished = now.done && !progress.done;
   progress = now;
   view.progress(now);
-  if (finished) thank();
+  if (finished) studio ? offer() : thank();
 }
 
 async function thank() {
   forgetPairs();
   view.strip("");
-  view.message("done", "Thank you", [
-    `All ${progress.wanted} answers are stored.`,
+  view.message("done", say("thanks"), [
+    say("all_stored", { wanted: progress.wanted }),
     ...progress.learned.map((item) => item.text),
-    "You can close this page; the study goes on where you started it.",
+    say("close"),
   ]);
-  view.say("All answers are stored. Thank you.");
+  view.say(say("thanks_said"));
   await api.post("/api/v1/finish", crypto.randomUUID()).catch(() => {}); // the server ends by itself soon
+}
+
+/** The round is complete: see what the generator makes of it, or go on. */
+function offer() {
+  forgetPairs();
+  view.strip("");
+  const sentences = [...progress.learned.map((item) => item.text), say("round_next")];
+  view.message("done", say("round_done"), sentences, () => begin("/api/v1/work/align"), say("align"), () => begin("/api/v1/round/more"));
+}
+
+/** @param {string} path */
+async function begin(path) {
+  try {
+    await api.post(path, crypto.randomUUID(), path.endsWith("align") ? {} : undefined);
+    if (path.endsWith("align")) location.assign("/runs");
+    else fill();
+  } catch (error) {
+    view.strip(error instanceof Refused ? `${error.message}.` : `${say("lost")}.`);
+  }
 }
 
 /** @param {Error} error */
 function stopped(error) {
   const lost = !(error instanceof Refused);
-  const kept = outbox.size > 0 ? "Answers that it has not got yet wait in this tab." : "Every answer so far is stored.";
+  const kept = say(outbox.size > 0 ? "waiting_here" : "all_kept");
   forgetPairs();
   view.message(
     "error",
-    lost ? "The connection is lost" : "That did not work",
-    lost ? ["The study does not answer.", kept] : [`${error.message}.`],
+    say(lost ? "lost" : "failed"),
+    lost ? [say("no_answer"), kept] : [`${error.message}.`],
     () => {
       view.strip("");
       outbox.flush();

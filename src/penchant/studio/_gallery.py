@@ -1,0 +1,87 @@
+"""What the gallery shows: candidates of a version in some order, at any strength, and what is liked."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from penchant.core.contracts import LIKE
+from penchant.core.errors import BadVote
+from penchant.study import HUMAN, Study
+from penchant.study.files import png_bytes
+from penchant.study.strengths import Strengths
+
+PAGE = 24
+"""Images on a page of the gallery."""
+
+Order = Literal["drawn", "best", "liked"]
+
+
+@dataclass
+class Gallery:
+    """The candidates of each version; likes are stored like answers and taken back like them."""
+
+    study: Study
+    strengths: Strengths = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.strengths = Strengths(self.study)
+
+    def listed(self, version: str, order: Order, page: int) -> dict[str, Any]:
+        """A page of candidates: their rows, which of them are liked, and the strengths they can be seen at.
+
+        ``drawn`` is the order in which they were made, which nothing chose; ``best`` that of the taste learned so far.
+        """
+        number = self.study.versions.named(version).number
+        liked = self.liked()
+        rows = self._ordered(number, order, [row for pool, row in liked if pool == number])
+        shown = rows[page * PAGE : (page + 1) * PAGE]
+        return {
+            "version": number,
+            "rows": shown,
+            "liked": [row for row in shown if (number, row) in liked],
+            "count": len(rows),
+            "first": page * PAGE + 1 if shown else 0,
+            "page_size": PAGE,
+            "strengths": list(self.strengths.of(number)),
+        }
+
+    def liked(self, voter: str = HUMAN) -> dict[tuple[int, int], int]:
+        """The liked candidates as (version, row), with the event that says so."""
+        return {
+            (single.pool, single.row): seq
+            for seq, single in self.study.taste.singles.items()
+            if single.voter == voter and single.channel == LIKE and single.positive
+        }
+
+    def like(self, image: str, liked: bool) -> dict[str, Any]:
+        """Like a candidate, named ``VERSION-ROW``, or take the like back; the same again changes nothing."""
+        version, _, row = image.partition("-")
+        if not (version.isdecimal() and row.isdecimal()):
+            raise BadVote(f"a candidate is named VERSION-ROW, as in 2-17; found '{image}'")
+        place = (int(version), int(row))
+        known = self.liked()
+        if liked and place not in known:
+            self.study.like(place[1], pool=place[0], voter=HUMAN)
+        elif not liked and place in known:
+            self.study.unlike(known[place])
+        return {"image": image, "liked": liked}
+
+    def strip(self, version: int, rows: list[int], like_best_of: float) -> bytes:
+        """The candidates side by side in one PNG, so that a page is one request a strength."""
+        images = self.strengths.images(version, rows, like_best_of)
+        return png_bytes(np.concatenate(list(images), axis=2))
+
+    def ends(self, version: int, count: int) -> tuple[list[int], list[int]]:
+        """The rows most and least to the taste."""
+        rows = self._ordered(version, "best", [])
+        return rows[:count], rows[-count:][::-1]
+
+    def _ordered(self, version: int, order: Order, liked: list[int]) -> list[int]:
+        if order == "liked":
+            return sorted(liked)
+        pool = self.study.pool(version)
+        if order == "drawn":
+            return list(range(len(pool)))
+        means = self.study.taste.posterior.mean(np.asarray(pool.features, dtype=np.float64))
+        return [int(row) for row in np.argsort(-means, kind="stable")]

@@ -1,0 +1,200 @@
+"""The pages around voting: gallery, taste, versions and help, with what their scripts ask for."""
+
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import RedirectResponse
+from fastapi.templating import Jinja2Templates
+from pydantic import BaseModel, ConfigDict, Field
+
+from penchant.core.errors import BadConfiguration
+from penchant.studio._gallery import PAGE, Gallery, Order
+from penchant.studio._portrait import TastePage
+from penchant.studio._rounds import Rounds
+from penchant.studio._texts import COOKIE, languages, texts_for
+from penchant.studio._versions import versions_listed
+from penchant.studio._work import Work
+from penchant.study import Study
+
+TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
+_YEAR = 365 * 24 * 3600
+_MORE_VOTES = 20
+
+Version = Annotated[int, Query(ge=1)]
+Rows = Annotated[list[int], Query(min_length=1, max_length=PAGE)]
+Strongest = Annotated[float | None, Query(ge=1, le=1e6, allow_inf_nan=False)]
+
+
+class Guard(Protocol):
+    """Who may see and change things; the run's secrets."""
+
+    @property
+    def csrf(self) -> str:
+        """What proves that our own page is speaking."""
+        ...
+
+    @property
+    def cookie(self) -> str:
+        """The name under which a browser is remembered."""
+        ...
+
+    def require_visitor(self, request: Request) -> None:
+        """Refuse who was not let in."""
+        ...
+
+    def require_page(self, request: Request) -> None:
+        """Refuse a change that our own page did not ask for."""
+        ...
+
+
+class Alignment(BaseModel):
+    """What to align to: the study's own strength, or another one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    like_best_of: float | None = Field(None, ge=1, le=1000, allow_inf_nan=False)
+
+
+class Pages:
+    """The handlers; like those of voting they are coroutines without waiting inside."""
+
+    def __init__(self, study: Study, guard: Guard, work: Work, voting: Rounds):
+        self._study = study
+        self._guard = guard
+        self._work = work
+        self._voting = voting
+        self._gallery = Gallery(study)
+        self._taste = TastePage(study, self._gallery)
+
+    # ------------------------------------------------------------------------------------------------------- pages
+
+    async def vote(self, request: Request) -> Response:
+        """Voting, inside the studio; before there is a generator, a face that says so."""
+        if not self._study.versions.all():
+            return self._page(request, "waiting.html", "vote")
+        return self._page(request, "vote.html", "vote", studio=True)
+
+    async def gallery(self, request: Request) -> Response:
+        """Before and after."""
+        if not self._study.versions.all():
+            return self._page(request, "waiting.html", "gallery")
+        versions = self._study.versions.all()
+        return self._page(request, "gallery.html", "gallery", versions=versions, count=len(self._study.pool("base")))
+
+    async def taste(self, request: Request) -> Response:
+        """The portrait."""
+        if not self._study.versions.all():
+            return self._page(request, "waiting.html", "taste")
+        if not self._study.taste.votes:
+            return self._page(request, "taste_empty.html", "taste")
+        return self._page(request, "taste.html", "taste", **self._taste.context(texts_for(request)))
+
+    async def runs(self, request: Request) -> Response:
+        """The versions, and what is being made."""
+        context = versions_listed(self._study, texts_for(request))
+        return self._page(request, "runs.html", "runs", **context)
+
+    async def help(self, request: Request) -> Response:
+        """How it works."""
+        return self._page(request, "help.html", "help")
+
+    async def speak(
+        self, language: Annotated[str, PathParameter(pattern="^[a-z]{2}$")], back: str = "/"
+    ) -> RedirectResponse:
+        """Choose the language, then go back to where one was."""
+        if language not in languages():
+            raise BadConfiguration(f"no language '{language}'; there are: {', '.join(languages())}")
+        here = back if back in {"/vote", "/gallery", "/taste", "/runs", "/help"} else "/"
+        response = RedirectResponse(here, status_code=303)
+        response.set_cookie(COOKIE, language, max_age=_YEAR, httponly=True, samesite="lax", path="/")
+        return response
+
+    # ------------------------------------------------------------------------------------------------ for scripts
+
+    async def listed(
+        self, version: str = "latest", order: Order = "drawn", page: Annotated[int, Query(ge=0, le=100_000)] = 0
+    ) -> dict[str, Any]:
+        """A page of the gallery."""
+        return self._gallery.listed(version, order, page)
+
+    async def strip(self, version: Version, row: Rows, best_of: Annotated[float, Query(ge=1, le=1e6)]) -> Response:
+        """Candidates side by side, at a strength."""
+        return Response(self._gallery.strip(version, row, best_of), media_type="image/png")
+
+    async def candidate(
+        self, version: Version, row: Annotated[int, Query(ge=0)], best_of: Strongest = None, save: bool = False
+    ) -> Response:
+        """One candidate as PNG; to be saved as a file, where that is asked for."""
+        strength = self._gallery.strengths.of(version)[-1] if best_of is None else best_of
+        name = f"version-{version}-candidate-{row}-best-of-{strength:g}.png"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'} if save else {}
+        return Response(self._gallery.strip(version, [row], strength), media_type="image/png", headers=headers)
+
+    async def likes(self) -> dict[str, Any]:
+        """What is liked."""
+        return {"likes": [f"{version}-{row}" for version, row in self._gallery.liked()]}
+
+    async def like(self, image: str) -> dict[str, Any]:
+        """Like a candidate."""
+        return self._gallery.like(image, True)
+
+    async def unlike(self, image: str) -> dict[str, Any]:
+        """Take a like back."""
+        return self._gallery.like(image, False)
+
+    async def working(self) -> dict[str, Any]:
+        """What is being made, and how far it is."""
+        return self._work.state()
+
+    async def align(self, asked: Alignment) -> dict[str, Any]:
+        """Begin to align."""
+        self._work.align(asked.like_best_of)
+        return self._work.state()
+
+    async def train(self) -> dict[str, Any]:
+        """Begin to train."""
+        self._work.train()
+        return self._work.state()
+
+    async def stop(self) -> dict[str, Any]:
+        """End what is being made."""
+        self._work.stop()
+        return self._work.state()
+
+    async def more(self) -> dict[str, Any]:
+        """Some more votes before the next alignment."""
+        self._voting.next_round(_MORE_VOTES)
+        return {"more": _MORE_VOTES}
+
+    def _page(self, request: Request, template: str, here: str, **context: Any) -> Response:
+        texts = texts_for(request)
+        shared = {
+            "t": texts,
+            "here": here,
+            "languages": languages(),
+            "csrf": self._guard.csrf,
+            "run": self._guard.cookie,
+        }
+        return TEMPLATES.TemplateResponse(request, template, {**shared, **context})
+
+
+def add_pages(app: FastAPI, study: Study, guard: Guard, work: Work, voting: Rounds) -> None:
+    """All pages of the studio but the entrance, and what their scripts ask for."""
+    pages = Pages(study, guard, work, voting)
+    visitor, own_page = [Depends(guard.require_visitor)], [Depends(guard.require_page)]
+    for name in ("vote", "gallery", "taste", "runs", "help"):
+        app.add_api_route(f"/{name}", getattr(pages, name), dependencies=visitor, include_in_schema=False)
+    app.add_api_route("/language/{language}", pages.speak, dependencies=visitor, include_in_schema=False)
+    app.add_api_route("/gallery/strip.png", pages.strip, dependencies=visitor)
+    app.add_api_route("/gallery/candidate.png", pages.candidate, dependencies=visitor)
+    app.add_api_route("/api/v1/gallery", pages.listed, dependencies=visitor)
+    app.add_api_route("/api/v1/likes", pages.likes, dependencies=visitor)
+    app.add_api_route("/api/v1/likes/{image}", pages.like, methods=["PUT"], dependencies=own_page)
+    app.add_api_route("/api/v1/likes/{image}", pages.unlike, methods=["DELETE"], dependencies=own_page)
+    app.add_api_route("/api/v1/work", pages.working, dependencies=visitor)
+    app.add_api_route("/api/v1/work/align", pages.align, methods=["POST"], dependencies=own_page)
+    app.add_api_route("/api/v1/work/train", pages.train, methods=["POST"], dependencies=own_page)
+    app.add_api_route("/api/v1/work/stop", pages.stop, methods=["POST"], dependencies=own_page)
+    app.add_api_route("/api/v1/round/more", pages.more, methods=["POST"], dependencies=own_page)

@@ -1,0 +1,40 @@
+"""What the page of the versions shows: each with its figures, a sheet, and what strength bought."""
+
+from typing import Any
+
+from penchant.studio._texts import Texts
+from penchant.study import Study
+from penchant.study.charts import Series, line_chart
+
+_SHEET = 16
+
+
+def versions_listed(study: Study, texts: Texts) -> dict[str, Any]:
+    """For the template: the versions, the newest first, and how many votes came since."""
+    versions = study.versions.all()
+    if not versions:
+        return {"versions": [], "fresh": 0, "votes": 0, "train_seconds": f"{study.settings.train_seconds:.0f}"}
+    votes = len(study.taste.votes)
+    learned_from = int(versions[-1].figures.get("votes", 0))
+    rows = [
+        {
+            "number": version.number,
+            "aligned": version.kind != "base" and version.number > 1,
+            "figures": version.figures,
+            "sheet": list(range(min(_SHEET, len(study.versions.pool(version.number))))),
+            "strength": float(version.figures.get("like_best_of", 1.0)),
+            "frontier": _frontier(version.figures.get("frontier") or [], texts),
+        }
+        for version in reversed(versions)
+    ]
+    return {"versions": rows, "fresh": max(0, votes - learned_from), "votes": votes, "train_seconds": ""}
+
+
+def _frontier(rows: list[dict[str, float]], texts: Texts) -> str:
+    points = [(row["kl_nats"], row["reward"]) for row in rows]
+    if len(points) < 2:
+        return ""
+    low, high = min(0.0, *(y for _, y in points)), max(y for _, y in points)
+    if high - low < 1e-9:
+        return ""
+    return line_chart([Series(texts("runs.reward"), points)], texts("runs.kl"), texts("runs.reward"), (low, high))

@@ -1,0 +1,241 @@
+"""The studio over a real study: every page, the gallery's images, likes, the work that goes on meanwhile."""
+
+import io
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from starlette.testclient import TestClient
+
+from penchant.data import to_uint8
+from penchant.studio import Access, Studio
+from penchant.studio._texts import languages
+from penchant.study import Study, StudySettings
+
+PLACES = ("vote", "gallery", "taste", "runs", "help")
+
+
+class Visitor:
+    """A browser that was let in."""
+
+    def __init__(self, study: Study, votes: int = 5):
+        self.access = Access()
+        self.studio = Studio(study, self.access, votes)
+        self.client = TestClient(self.studio.app, base_url="http://127.0.0.1:8000")
+
+    def __enter__(self) -> "Visitor":
+        self.client.__enter__()
+        self.client.get("/", params={"token": self.access.token}, follow_redirects=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.studio.close()
+        self.client.__exit__()
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> Any:
+        own = {
+            "Origin": "http://127.0.0.1:8000",
+            "X-CSRF-Token": self.access.csrf,
+            "Idempotency-Key": f"k{time.time_ns()}",
+        }
+        return self.client.request(method, path, json=body, headers={**own, **headers}, follow_redirects=False)
+
+    def vote(self) -> dict[str, object]:
+        pair = self.ask("GET", "/api/v1/pairs").json()["pairs"][0]
+        return self.ask("POST", "/api/v1/votes", {"query": pair["query"], "choice": "left"}).json()
+
+    def finished(self) -> dict[str, object]:
+        for _ in range(600):
+            state = self.ask("GET", "/api/v1/work").json()
+            if not state["running"]:
+                return state
+            time.sleep(0.05)
+        raise AssertionError("the work did not end")
+
+
+def new_study(folder: Path) -> Study:
+    settings = {
+        "source": "pictures:300",
+        "images": {"size": 28},
+        "pool": 60,
+        "train_seconds": 1,
+        "aligner": "latent_tilt(steps=5, batch=8)",
+    }
+    return Study.create(folder / "study", StudySettings.parse(settings, "the test"))
+
+
+@pytest.fixture(scope="module")
+def aligned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """Trained, ten votes, aligned."""
+    with new_study(tmp_path_factory.mktemp("studio")) as study:
+        study.train()
+        for _ in range(10):
+            study.tell(study.ask().number, "left", voter="human")
+        study.align(6)
+        yield study
+
+
+@pytest.fixture
+def visitor(aligned: Study) -> Iterator[Visitor]:
+    with Visitor(aligned) as one:
+        yield one
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("place", PLACES)
+def test_every_page_speaks_every_language(visitor: Visitor, place: str, language: str) -> None:
+    page = visitor.ask("GET", f"/{place}", **{"Accept-Language": f"xx, {language}-Region;q=0.8, en;q=0.1"})
+    assert page.status_code == 200
+    assert f'lang="{language}' in page.text
+    assert f">{languages()[language](f'nav.{place}')}</a>" in page.text
+    assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", page.text), "inline scripts or styles"
+
+
+def test_languages_have_the_same_texts_and_places() -> None:
+    places = {
+        code: {
+            f"{table}.{key}": set(re.findall(r"\{\w+\}", text))
+            for table, texts in one.tables.items()
+            if table != "words"  # English is what the features say themselves
+            for key, text in texts.items()
+        }
+        for code, one in languages().items()
+    }
+    assert places["en"] == places["zh"]
+
+
+def test_the_switch_is_remembered_and_leads_back(visitor: Visitor) -> None:
+    switched = visitor.ask("GET", "/language/zh?back=/taste")
+    assert switched.headers["location"] == "/taste"
+    assert 'lang="zh-Hans"' in visitor.ask("GET", "/taste", **{"Accept-Language": "en"}).text
+    assert visitor.ask("GET", "/language/zh?back=https://elsewhere.example").headers["location"] == "/"
+    assert visitor.ask("GET", "/language/xx").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "place", [*PLACES, "gallery/strip.png?version=1&row=0&best_of=1", "api/v1/work", "api/v1/gallery"]
+)
+def test_nobody_else_is_let_in(aligned: Study, place: str) -> None:
+    stranger = TestClient(Studio(aligned).app, base_url="http://127.0.0.1:8000")
+    assert stranger.get(f"/{place}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/v1/work/align"), ("PUT", "/api/v1/likes/1-0"), ("POST", "/api/v1/round/more")]
+)
+def test_changes_need_the_page(visitor: Visitor, aligned: Study, method: str, path: str) -> None:
+    before = len(aligned.store.events())
+    assert visitor.ask(method, path, {}, **{"X-CSRF-Token": "guessed"}).status_code == 403
+    assert visitor.ask(method, path, {}, Origin="http://elsewhere.example").status_code == 403
+    assert len(aligned.store.events()) == before
+
+
+def test_strips_show_the_same_latents_at_every_strength(visitor: Visitor, aligned: Study) -> None:
+    listed = visitor.ask("GET", "/api/v1/gallery").json()
+    assert listed["strengths"] == [1, 2, 3, 4, 6]
+    assert listed["rows"] == list(range(24))
+    strips = {}
+    for strength in listed["strengths"]:
+        png = visitor.ask("GET", f"/gallery/strip.png?version=2&row=3&row=7&best_of={strength}").content
+        strips[strength] = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
+    pool = aligned.versions.pool(2)
+    assert np.array_equal(strips[6][:, 28:].transpose(2, 0, 1), pool.images[7])
+    latents = aligned.generator("base").decode(torch.tensor(np.asarray(pool.latents[3:4])))
+    assert np.abs(strips[1][:, :28].transpose(2, 0, 1) - to_uint8(latents.detach())[0]).max() <= 1
+    moved = [np.abs(strips[strength] - strips[1]).mean() for strength in (2, 4, 6)]
+    assert 0 < moved[0] < moved[2]
+
+
+def test_what_is_not_there_is_said(visitor: Visitor) -> None:
+    for path in (
+        "version=2&row=60&best_of=1",
+        "version=9&row=0&best_of=1",
+        "version=2&row=0&best_of=5",
+        "version=2&row=0&best_of=nan",
+    ):
+        refused = visitor.ask("GET", f"/gallery/strip.png?{path}")
+        assert refused.status_code == 422
+        assert len(refused.json()["error"]) > 20
+    page = visitor.ask("GET", "/nowhere", Accept="text/html")
+    assert page.status_code == 404
+    assert "<h1>There is no such page</h1>" in page.text
+
+
+def test_likes_are_stored_once_and_taken_back(visitor: Visitor, aligned: Study) -> None:
+    for _ in range(2):
+        assert visitor.ask("PUT", "/api/v1/likes/2-5").json() == {"image": "2-5", "liked": True}
+    assert [(one.pool, one.row) for one in aligned.taste.singles.values()] == [(2, 5)]
+    assert visitor.ask("GET", "/api/v1/gallery?order=liked").json()["rows"] == [5]
+    for _ in range(2):
+        assert visitor.ask("DELETE", "/api/v1/likes/2-5").json()["liked"] is False
+    assert aligned.taste.singles == {}
+    assert visitor.ask("PUT", "/api/v1/likes/2-60").status_code == 409
+    assert visitor.ask("PUT", "/api/v1/likes/..").status_code in (404, 405, 409)
+
+
+def test_by_taste_is_the_order_of_the_belief(visitor: Visitor, aligned: Study) -> None:
+    rows = visitor.ask("GET", "/api/v1/gallery?order=best").json()["rows"]
+    means = aligned.taste.posterior.mean(np.asarray(aligned.pool(2).features, dtype=np.float64))
+    assert means[rows[0]] == means.max()
+    assert (np.diff(means[rows]) <= 0).all()
+
+
+def test_a_candidate_is_saved_under_a_name_that_says_what_it_is(visitor: Visitor) -> None:
+    saved = visitor.ask("GET", "/gallery/candidate.png?version=2&row=3&best_of=4&save=true")
+    assert saved.headers["content-disposition"] == 'attachment; filename="version-2-candidate-3-best-of-4.png"'
+    assert Image.open(io.BytesIO(saved.content)).size == (28, 28)
+
+
+def test_the_whole_loop_begins_without_a_generator(tmp_path: Path) -> None:
+    with new_study(tmp_path) as study, Visitor(study, votes=3) as visitor:
+        assert visitor.ask("GET", "/").headers["location"] == "/runs"
+        for place in PLACES:
+            assert visitor.ask("GET", f"/{place}").status_code == 200
+        assert visitor.ask("GET", "/api/v1/pairs").status_code == 409
+        assert visitor.ask("POST", "/api/v1/work/align", {}).status_code == 409
+        assert visitor.ask("POST", "/api/v1/work/train").json()["running"]
+        assert visitor.ask("POST", "/api/v1/work/train").status_code == 503
+        assert visitor.finished()["version"] == 1
+        assert visitor.ask("GET", "/").headers["location"] == "/vote"
+        assert "No votes yet" in visitor.ask("GET", "/taste").text
+        assert [visitor.vote()["votes"] for _ in range(3)] == [1, 2, 3]
+        assert visitor.ask("GET", "/api/v1/pairs").json()["progress"]["done"]
+        visitor.ask("POST", "/api/v1/work/align", {"like_best_of": 3})
+        assert visitor.finished()["version"] == 2
+        now = visitor.ask("GET", "/api/v1/pairs").json()
+        assert not now["progress"]["done"]
+        assert study.question(now["pairs"][0]["query"]).number == now["pairs"][0]["query"]
+        assert study.store.query(now["pairs"][0]["query"]).pool == 2
+
+
+def test_votes_go_on_while_it_aligns_and_replay_to_the_same_taste(tmp_path: Path) -> None:
+    with new_study(tmp_path) as study, Visitor(study, votes=2000) as visitor:
+        study.train()
+        visitor.vote()
+        assert visitor.ask("POST", "/api/v1/work/align", {}).json()["running"]
+        given = 1
+        while visitor.ask("GET", "/api/v1/work").json()["running"] and given < 12:
+            visitor.vote()
+            given += 1
+        assert given > 1
+        assert visitor.finished()["error"] == ""
+        assert len(study.taste.votes) == given
+        assert study.versions.named("latest").figures["votes"] == 1
+        again = study.untaught_taste()
+        again.replay(study.store.events())
+        assert again.hash == study.taste.hash
+
+
+def test_work_that_is_stopped_leaves_the_study_as_it_was(tmp_path: Path) -> None:
+    with new_study(tmp_path) as study, Visitor(study) as visitor:
+        visitor.ask("POST", "/api/v1/work/train")
+        visitor.ask("POST", "/api/v1/work/stop")
+        ended = visitor.finished()
+        assert (ended["stopped"], ended["version"], ended["error"]) == (True, None, "")
+        assert study.versions.all() == []
