@@ -17,7 +17,8 @@ from penchant.study.sufficiency import Sufficiency
 _IMAGES = 1000
 _ENDS = 6
 _ENDS_OF_A_QUALITY = 3
-_CURVE_FLOOR = 0.3
+_LEAST_REPEATS = 5
+"""Pairs asked twice below which the study says nothing of how well anybody could guess."""
 
 
 @dataclass
@@ -50,6 +51,7 @@ class TastePage:
             "version": version,
             "most": most,
             "least": least,
+            "ceiling": stand.consistency.ceiling if _enough_repeats(stand) else None,
             "curve": _drawn(curve, stand, texts) if curve else "",
         }
 
@@ -82,7 +84,11 @@ def _drawn(curve: list[dict[str, float]], stand: Sufficiency, texts: Texts) -> s
     band = [(row["low"], row["high"]) for row in curve]
     series = [Series(texts("taste.accuracy"), points, band)]
     ceiling = stand.consistency.ceiling
-    if ceiling is not None:
+    if ceiling is not None and _enough_repeats(stand):
         last = points[-1][0]
         series += [Series(texts("help.word_ceiling"), [(0, height), (last, height)]) for height in ceiling]
-    return line_chart(series, texts("taste.axis_votes"), texts("taste.accuracy"), (_CURVE_FLOOR, 1.0), 0.5)
+    return line_chart(series, texts("taste.axis_votes"), texts("taste.accuracy"), (0.0, 1.0), 0.5)
+
+
+def _enough_repeats(stand: Sufficiency) -> bool:
+    return stand.consistency.again.trials >= _LEAST_REPEATS
