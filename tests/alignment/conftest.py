@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from penchant.alignment import _best_of, _retrained, _tilted
+from penchant.alignment import _best_of, _retrained, _searched, _tilted
 from penchant.core.contracts import Capabilities, Continued, Encoder, Generator, ImageSpec, Reward
 from penchant.core.pretrained import write_config
 
@@ -110,5 +110,7 @@ def readable(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_tilted, "load_generator", load_plane)
     monkeypatch.setattr(_best_of, "load_generator", load_plane)
+    monkeypatch.setattr(_searched, "load_generator", load_plane)
+    monkeypatch.setattr(_searched, "load_reward", load_slope)
     monkeypatch.setattr(_retrained, "load_generator", load_plane)
     monkeypatch.setattr(_best_of, "load_reward", load_slope)
