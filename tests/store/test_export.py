@@ -10,7 +10,7 @@ import pytest
 
 from penchant.core.contracts import Choice
 from penchant.core.errors import BadConfiguration, UnknownName
-from penchant.store import FORMATS, NewEvent, NewQuery, Store, export_votes
+from penchant.store import FORMATS, Exported, NewEvent, NewQuery, Store, export_votes
 
 MakeQuery = Callable[..., NewQuery]
 
@@ -27,7 +27,7 @@ def given(store: Store, pair: MakeQuery, voter: str = "=HYPERLINK(1)") -> None:
 def test_csv_has_every_column_and_no_formulas(store: Store, pair: MakeQuery, tmp_path: Path) -> None:
     given(store, pair)
     out = tmp_path / "new folder" / "votes.csv"
-    assert export_votes(store, "csv", out) == 5
+    assert export_votes(store, "csv", out) == Exported(5, 0)
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["choice"] for row in rows] == ["left", "right", "tie", "both_bad", "skip"]
@@ -41,7 +41,7 @@ def test_csv_has_every_column_and_no_formulas(store: Store, pair: MakeQuery, tmp
 def test_jsonl_has_the_same_columns_with_their_types(store: Store, pair: MakeQuery, tmp_path: Path) -> None:
     given(store, pair)
     export_votes(store, "csv", tmp_path / "votes.csv")
-    assert export_votes(store, "jsonl", tmp_path / "votes.jsonl") == 5
+    assert export_votes(store, "jsonl", tmp_path / "votes.jsonl") == Exported(5, 0)
     rows = [json.loads(line) for line in (tmp_path / "votes.jsonl").read_text().splitlines()]
     header = (tmp_path / "votes.csv").read_text().splitlines()[0].split(",")
     assert [list(row) for row in rows] == [header] * 5
@@ -50,7 +50,7 @@ def test_jsonl_has_the_same_columns_with_their_types(store: Store, pair: MakeQue
 
 def test_pick_a_pic_never_counts_a_refusal_as_a_tie(store: Store, pair: MakeQuery, tmp_path: Path) -> None:
     given(store, pair)
-    assert export_votes(store, "pick-a-pic", tmp_path / "votes.jsonl") == 5
+    assert export_votes(store, "pick-a-pic", tmp_path / "votes.jsonl") == Exported(5, 0)
     rows = [json.loads(line) for line in (tmp_path / "votes.jsonl").read_text().splitlines()]
     labels = {row["choice"]: (row["label_0"], row["label_1"], row["has_label"]) for row in rows}
     assert labels == {
@@ -69,7 +69,7 @@ def test_pick_a_pic_never_counts_a_refusal_as_a_tie(store: Store, pair: MakeQuer
 
 def test_a_study_without_votes_gives_a_header_or_an_empty_file(store: Store, tmp_path: Path) -> None:
     for format in FORMATS:
-        assert export_votes(store, format, tmp_path / format) == 0
+        assert export_votes(store, format, tmp_path / format) == Exported(0, 0)
     assert (tmp_path / "csv").read_text().startswith("seq,uuid,")
     assert (tmp_path / "jsonl").read_text() == ""
 

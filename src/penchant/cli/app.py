@@ -283,15 +283,19 @@ def report(study: StudyPath) -> None:
 def export(
     study: StudyPath,
     out_file: Annotated[Path, typer.Option("--out", help="The file to write.", metavar="FILE")],
-    format_name: Annotated[str, typer.Option("--format", help="csv, jsonl or pick-a-pic.")] = "csv",
+    format_name: Annotated[
+        str, typer.Option("--format", help="csv, jsonl, parquet, pick-a-pic or chosen-rejected.")
+    ] = "csv",
 ) -> None:
     """Write the votes to a file."""
     from penchant.store import export_votes
     from penchant.study import Study
 
     with Study.open(study) as opened:
-        rows = export_votes(opened.store, format_name, out_file)
-    out.print(f"{rows} votes are in {out_file}")
+        exported = export_votes(opened.store, format_name, out_file)
+    out.print(f"{exported.written} votes are in {out_file}")
+    if exported.left_out:
+        out.print(f"{exported.left_out} chose neither image (tie, both bad, skip) and have no place in that form")
 
 
 @tastes.command("export")

@@ -1,6 +1,6 @@
 """Votes, versions and images, kept for good: an append-only log in a database, images by content."""
 
-from penchant.store._export import FORMATS, export_votes
+from penchant.store._export import FORMATS, Exported, export_votes, write_votes
 from penchant.store._lock import StudyLock
 from penchant.store._records import Event, ImageRecord, NewEvent, NewQuery, Query, TasteVersion, Version
 from penchant.store._store import Store
@@ -8,6 +8,7 @@ from penchant.store._store import Store
 __all__ = [
     "FORMATS",
     "Event",
+    "Exported",
     "ImageRecord",
     "NewEvent",
     "NewQuery",
@@ -17,4 +18,5 @@ __all__ = [
     "TasteVersion",
     "Version",
     "export_votes",
+    "write_votes",
 ]

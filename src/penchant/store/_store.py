@@ -1,7 +1,7 @@
 """The store: one study's images, queries, events and versions in one database."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Select, insert, select, update
+from sqlalchemy.sql.functions import count
 
 from penchant.core.errors import BadConfiguration, BadVote, StudyDamaged, StudyExists, StudyMissing
 from penchant.store import _tables as tables
@@ -185,13 +186,51 @@ class Store:
             columns["seq"] = insert_row(connection, tables.event, columns)
         return event_of(columns)
 
-    def events(self, after: int = 0) -> list[Event]:
-        """All events with seq larger than ``after``, in order: what a replay needs."""
-        return self._events(select(tables.event).where(tables.event.c.seq > after).order_by(tables.event.c.seq))
+    def events(
+        self, after: int = 0, kinds: Collection[str] | None = None, voter: str | None = None, limit: int | None = None
+    ) -> list[Event]:
+        """All events with seq larger than ``after``, in order: what a replay needs; or the first ``limit`` of some."""
+        table = tables.event
+        statement = select(table).where(table.c.seq > after).order_by(table.c.seq).limit(limit)
+        if kinds is not None:
+            statement = statement.where(table.c.kind.in_(kinds))
+        return self._events(statement if voter is None else statement.where(table.c.voter == voter))
 
-    def votes(self) -> list[Event]:
-        """The votes that were not retracted, in order."""
-        return self._events(select(tables.current_vote).order_by(tables.current_vote.c.seq))
+    def sent(self, session: str, client_key: str) -> Event | None:
+        """The event that ``session`` stored under this key, if any."""
+        same = tables.event.c.session == session, tables.event.c.client_key == client_key
+        return next(iter(self._events(select(tables.event).where(*same))), None)
+
+    def votes(self, voter: str | None = None) -> list[Event]:
+        """The votes (of ``voter``) that were not retracted, in order."""
+        statement = select(tables.current_vote).order_by(tables.current_vote.c.seq)
+        return self._events(statement if voter is None else statement.where(tables.current_vote.c.voter == voter))
+
+    def count_votes(self, voter: str) -> int:
+        """How many votes of ``voter`` count now."""
+        statement = select(count()).select_from(tables.current_vote).where(tables.current_vote.c.voter == voter)
+        with self._database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def count_events(self) -> dict[str, int]:
+        """How many events there are of each kind."""
+        kind = tables.event.c.kind
+        with self._database.read() as connection:
+            return {row[0]: int(row[1]) for row in connection.execute(select(kind, count()).group_by(kind))}
+
+    def image_place(self, sha256: str) -> tuple[int, int] | None:
+        """Version and row of the candidate whose image was shown under this hash; None where it is no candidate.
+
+        Raises:
+            BadVote: the study has no such image.
+        """
+        table = tables.image
+        with self._database.read() as connection:
+            statement = select(table.c.pool, table.c.pool_row).where(table.c.sha256 == sha256)
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise BadVote(f"this study has no image '{sha256}'")
+        return None if row.pool is None or row.pool_row is None else (int(row.pool), int(row.pool_row))
 
     def _events(self, statement: Select[Any]) -> list[Event]:
         with self._database.read() as connection:

@@ -1,6 +1,8 @@
 """The only composer: ask, tell, train, align, sample, evaluate and report over one folder."""
 
+from penchant.study.ballot import SIGNALS, Ballot, Sender
 from penchant.study.evaluation import evaluate
+from penchant.study.invites import Invite, Invites
 from penchant.study.report import write_report
 from penchant.study.settings import StudySettings
 from penchant.study.study import Question, Study
@@ -9,8 +11,13 @@ from penchant.study.voting import HUMAN, BrowserVoting, vote
 
 __all__ = [
     "HUMAN",
+    "SIGNALS",
+    "Ballot",
     "BrowserVoting",
+    "Invite",
+    "Invites",
     "Question",
+    "Sender",
     "Study",
     "StudySettings",
     "Sufficiency",

@@ -37,6 +37,8 @@ class StudySettings:
         refit_every: votes between two refits of the preference model.
         like_best_of: strength of the alignment, said as "like the best of N".
         caution: how many standard deviations below the mean utility the reward lies.
+        record_signals: whether the studio records how long images are looked at, enlarged, downloaded and looked at
+            again; nothing is learned from that, and the pages say that it is recorded.
     """
 
     source: str = "pictures"
@@ -56,6 +58,7 @@ class StudySettings:
     refit_every: int = 5
     like_best_of: float = 6
     caution: float = 0.5
+    record_signals: bool = True
 
     def __post_init__(self) -> None:
         for name, low in (("train_seconds", 1), ("refit_every", 1), ("like_best_of", 1), ("caution", 0)):

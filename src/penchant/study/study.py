@@ -218,6 +218,20 @@ class Study:
         taste.replay(self.store.events())
         return taste
 
+    def keep(self, event: NewEvent) -> Event:
+        """Store an event for good, then learn from it, after whatever others stored before it."""
+        taste = self.taste
+        stored = self.store.append(event)
+        if stored.seq == taste.through + 1:
+            taste.apply(stored)
+        else:
+            self.catch_up()
+        return stored
+
+    def catch_up(self) -> None:
+        """Learn from what was stored since: by another process, or by whoever acknowledges votes before learning."""
+        self.taste.replay(self.store.events(self.taste.through))
+
     def untaught_taste(self) -> Taste:
         """A taste that has seen no event yet; for replays."""
         self.versions.named("base")
@@ -272,7 +286,7 @@ class Study:
             write_tensors(folder / "known.safetensors", {"weights": torch.from_numpy(known.weights)})
         self.versions.keep_hash(name)
         payload = {"folder": name, "trust": trust, "doubt": doubt, "expressed": expressed}
-        self.taste.apply(self.store.append(replace(self._own_event("import"), payload=payload)))
+        self.keep(replace(self._own_event("import"), payload=payload))
         return expressed
 
     def _imported(self, event: Event) -> PriorTaste:
@@ -410,7 +424,7 @@ class Study:
         event = self._own_event("vote", voter)
         event = replace(event, query=number, choice=choice, **(seen or {}))
         event = replace(event, session=session or event.session, client_key=client_key or event.client_key)
-        taste.apply(self.store.append(event))
+        self.keep(event)
         if refit:
             self.refit()
         return len(taste.votes)
@@ -453,8 +467,7 @@ class Study:
         event = self._own_event("like" if channel == LIKE else "signal", voter)
         payload = {"pool": number, "row": row, "positive": positive, "channel": channel, "exposure": exposure}
         event = replace(event, payload=payload, session=session or event.session)
-        stored = self.store.append(replace(event, client_key=client_key or event.client_key))
-        self.taste.apply(stored)
+        stored = self.keep(replace(event, client_key=client_key or event.client_key))
         if refit:
             self.refit()
         return stored.seq
@@ -468,7 +481,7 @@ class Study:
         if event not in self.taste.singles:
             raise BadVote(f"event {event} is no like or signal that counts; there are {len(self.taste.singles)}")
         voter = self.taste.singles[event].voter
-        self.taste.apply(self.store.append(replace(self._own_event("retract", voter), target=event)))
+        self.keep(replace(self._own_event("retract", voter), target=event))
 
     def refit(self, force: bool = False) -> bool:
         """Refit the preference model on all votes, if enough came since the last time; gives whether it did.
@@ -478,7 +491,7 @@ class Study:
         due = 1 if force else self.settings.refit_every
         if self.taste.since_refit < due:
             return False
-        self.taste.apply(self.store.append(self._own_event("refit")))
+        self.keep(self._own_event("refit"))
         return True
 
     def undo(self, voter: str | None = None) -> Query | None:
@@ -488,7 +501,7 @@ class Study:
             return None
         last = votes[-1]
         query, _ = self.taste.votes[last.seq]
-        self.taste.apply(self.store.append(replace(self._own_event("retract", last.voter), target=last.seq)))
+        self.keep(replace(self._own_event("retract", last.voter), target=last.seq))
         return query
 
     def align(self, like_best_of: float | None = None, report: Report = silent, of: Whose = None) -> Version:
@@ -565,7 +578,7 @@ class Study:
             extractor = ConvolutionalExtractor.fitted(self.extractors[0], model.scorer, sample)
             self.extractors.add(number, extractor)
             event = replace(self._own_event("features"), payload={"extractor": number, "hash": extractor.hash})
-            self.taste.apply(self.store.append(event))
+            self.keep(event)
         return number
 
     def sufficiency(self) -> Sufficiency:

@@ -65,6 +65,7 @@ class Taste:
     voters: dict[int, str] = field(default_factory=dict[int, str])
     singles: dict[int, Single] = field(default_factory=dict[int, Single])
     since_refit: int = 0
+    refits: int = 0
     through: int = 0
     _known: PriorTaste | None = None
     _refitted: int = 0
@@ -247,6 +248,7 @@ class Taste:
         prior = self.prior(self._known)
         self.posterior = prior.refit(self._stacked(known)) if known else prior
         self._own, self._refitted, self.since_refit = {}, self.through, 0
+        self.refits += 1
 
     def _pair(self, query: Query) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
         return self.features_of(query.pool, query.left_row), self.features_of(query.pool, query.right_row)
