@@ -159,3 +159,27 @@ def test_models_are_not_taught_the_pairs_they_are_judged_on(study: Study, monkey
     queries = {query.number: query for query in study.store.queries()}
     assert taught
     assert not any(queries[number].audit or queries[number].repeat_of for number in taught)
+
+
+def test_skips_are_learned_from_and_a_replay_asks_the_same(study: Study, tmp_path: Path):
+    brightness = study.candidates().mean((1, 2, 3)).numpy()
+    bright = brightness > np.quantile(brightness, 0.6)
+    for _ in range(50):
+        query = study.next_query()
+        unwilling = bright[query.left_row] or bright[query.right_row]
+        study.tell(query.number, "skip" if unwilling else "left", voter="anna", refit=False)
+    assert study.taste.skips() is None  # nothing is learned before a refit
+    study.refit(force=True)
+    study.next_query()
+    study.tell(study.next_query().number, "skip", voter="ben")
+    found = study.taste.skips()
+    assert found is not None
+    assert study.taste.skips("ben") is None
+    study.close()
+    with Study.open(copytree(study.path, tmp_path / "moved")) as moved, Study.open(study.path) as same:
+        again = moved.taste.skips()
+        assert again is not None
+        assert again.images.tobytes() == found.images.tobytes()
+        assert (again.level, again.sure, again.apart) == (found.level, found.sure, found.apart)
+        one, other = moved.next_query(), same.next_query()
+        assert (one.left_row, one.right_row, one.propensity) == (other.left_row, other.right_row, other.propensity)

@@ -9,7 +9,19 @@ from jaxtyping import Float, Int
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from penchant.core.contracts import PREFERENCE, QUERIES, Asked, Candidates, Choice, Group, Posterior, PriorTaste, Votes
+from penchant.core.contracts import (
+    PREFERENCE,
+    QUERIES,
+    Asked,
+    Candidates,
+    Choice,
+    Group,
+    Posterior,
+    PriorTaste,
+    Skippability,
+    Votes,
+)
+from penchant.preference import skippability
 
 LOGISTIC, COMMITTEE, PAIRWISE_GP = "random + logistic", "committee", "PairwiseGP + EUBO"
 PEERS = (LOGISTIC, COMMITTEE, PAIRWISE_GP)
@@ -86,12 +98,13 @@ class ModelLearner(Learner):
         self.posterior = self.prior
         self.history: list[Asked] = []
         self._winner: int | None = None
+        self._skips: Skippability | None = None
         self._chosen_by = Asked(strategy, False, None)
         self._seen = 0
 
     def ask(self, rng: np.random.Generator) -> tuple[int, int]:
         """The strategy's pair, or now and then a random one."""
-        candidates = Candidates(self.pool, self.shown, self._winner, self.history)
+        candidates = Candidates(self.pool, self.shown, self._winner, self.history, self._skips)
         audit = self.audit_share > 0 and rng.random() < self.audit_share
         strategy = QUERIES.make(RANDOM) if audit else self.strategy
         proposal = strategy.propose(candidates, self.posterior, 1, rng)
@@ -122,7 +135,10 @@ class ModelLearner(Learner):
         if self._seen == len(self.choices):
             return
         self._seen = len(self.choices)
-        self.posterior = self.prior.refit(self.votes())
+        votes = self.votes()
+        self.posterior = self.prior.refit(votes)
+        if not self.lazy and Choice.SKIP in self.choices:
+            self._skips = skippability(votes, self.posterior)
 
     def mean(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """The posterior mean."""

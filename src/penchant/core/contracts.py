@@ -432,17 +432,48 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Skippability:
+    """How likely a pair is to be skipped: σ(level + imagesᵀ(φ(a) + φ(b)) + sure·s + apart·r).
+
+    s = |2p − 1|, p being the probability that a is preferred, and r the distance of the features over √d. ``images``
+    are weights of the first so many features: what kind of image is skipped.
+    """
+
+    level: float
+    images: Float[np.ndarray, " k"]
+    sure: float
+    apart: float
+
+    def chance(
+        self,
+        features: Float[np.ndarray, "n d"],
+        first: Int[np.ndarray, " p"],
+        second: Int[np.ndarray, " p"],
+        preferred: Float[np.ndarray, " p"],
+    ) -> Float[np.ndarray, " p"]:
+        """P(skip) of pairs of rows of ``features``, given the probability that the first one is preferred."""
+        seen = features[:, : len(self.images)]
+        own, squares = seen @ self.images, (seen**2).sum(1)
+        squared = squares[:, None] + squares - 2 * seen @ seen.T
+        apart = np.sqrt(np.maximum(squared[first, second], 0) / len(self.images))
+        called = self.level + own[first] + own[second] + self.sure * np.abs(2 * preferred - 1) + self.apart * apart
+        return 1 / (1 + np.exp(-np.clip(called, -30, 30)))
+
+
+@dataclass(frozen=True)
 class Candidates:
     """A pool of images that may be asked about; ``shown[i]`` counts how often image i was shown already.
 
     ``previous_winner`` is the row preferred in the last vote, where it is one of this pool; ``history`` are the
-    answered pairs, oldest first, for strategies that learn from how they fared.
+    answered pairs, oldest first, for strategies that learn from how they fared. ``skips`` says which pairs are likely
+    to be skipped, where that is known.
     """
 
     features: Float[np.ndarray, "n d"]
     shown: Int[np.ndarray, " n"]
     previous_winner: int | None = None
     history: Sequence[Asked] = ()
+    skips: Skippability | None = None
 
     def __len__(self) -> int:
         return len(self.features)

@@ -27,6 +27,10 @@ def best_pairs(
     An answer to the pair (a, b) is imagined by its effect on the variance only, C ← C − ω·ccᵀ/(1 + ωv) with
     c = C(e_a − e_b) and ω = E[p(1 − p)]: what will be said is unknown, how much it tells is not.
 
+    A pair that is skipped is worth no more than the worst one, so what a score is above the least counts as often as
+    the pair will be answered: for an information, which is close to 0 at the least, that is its expectation. The
+    scores given back are those of an answer.
+
     Args:
         chosen: the images.
         posterior: the belief.
@@ -65,7 +69,12 @@ def best_pairs(
             break
         variance = pair_variances(covariance)
         values = score(means[first], means[second], variance)
-        wanted = values - float(values.std()) * (stale[first] + stale[second])
+        wanted = values
+        if chosen.skips is not None:
+            preferred = predictive(means[first] - means[second], variance)
+            least = float(values.min())
+            wanted = least + (values - least) * (1 - chosen.skips.chance(chosen.features, first, second, preferred))
+        wanted = wanted - float(values.std()) * (stale[first] + stale[second])
         best, chance = _largest(np.where(allowed, wanted, -np.inf), rng)
         a, b = int(first[best]), int(second[best])
         pairs.append((a, b))

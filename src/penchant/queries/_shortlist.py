@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from penchant.core.contracts import Candidates, Posterior
+from penchant.core.contracts import Candidates, Posterior, Skippability
 from penchant.core.errors import NotReady
 from penchant.queries._checks import checked_finite
 
@@ -19,11 +19,15 @@ _NONE = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Some candidates: their ``rows`` in the pool, features in double precision and ``shown`` counts."""
+    """Some candidates: their ``rows`` in the pool, features in double precision and ``shown`` counts.
+
+    ``skips`` are those of the :class:`~penchant.core.contracts.Candidates`.
+    """
 
     rows: Int[np.ndarray, " m"]
     features: Float[np.ndarray, "m d"]
     shown: Int[np.ndarray, " m"]
+    skips: Skippability | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,7 +78,7 @@ def fresh_sample(
         rows = np.sort(np.concatenate([certain, drawn[np.argpartition(keys, others)[:others]]]))
     features = np.asarray(candidates.features[rows], dtype=np.float64)
     checked_finite(features.sum(1), rows)
-    return Shortlist(rows, features, candidates.shown[rows])
+    return Shortlist(rows, features, candidates.shown[rows], candidates.skips)
 
 
 def glance(count: int, rng: np.random.Generator) -> list[slice]:

@@ -61,7 +61,11 @@ class Asker:
             name, strategy = self._auditor if audit else self._chooser
             shown = self._counts(version, len(pool))
             candidates = Candidates(
-                pool.features, shown, _previous_winner(taste, version, voter), self._history(taste, voter)
+                pool.features,
+                shown,
+                _previous_winner(taste, version, voter),
+                self._history(taste, voter),
+                taste.skips(voter),
             )
             proposal = strategy.propose(candidates, posterior, 1, rng.child("strategy").numpy())
             name, rows, score = proposal.strategy or name, proposal.pairs[0].tolist(), float(proposal.scores[0])

@@ -8,10 +8,10 @@ from math import log
 import numpy as np
 from jaxtyping import Float
 
-from penchant.core.contracts import LIKE, Choice, Posterior, PriorTaste, Singles, Votes
+from penchant.core.contracts import LIKE, Choice, Posterior, PriorTaste, Singles, Skippability, Votes
 from penchant.core.errors import BadVote
 from penchant.core.threads import one_blas_thread
-from penchant.preference import trusted
+from penchant.preference import skippability, trusted
 from penchant.store import Event, Query
 
 Weights = Float[np.ndarray, " d"]
@@ -69,13 +69,15 @@ class Taste:
     through: int = 0
     _known: PriorTaste | None = None
     _refitted: int = 0
+    _base: Posterior = field(init=False)
+    _skips: dict[str | None, Skippability | None] = field(default_factory=dict[str | None, Skippability | None])
     _own: dict[str, Posterior] = field(default_factory=dict[str, Posterior])
     _crowds: dict[tuple[frozenset[str], int], Weights] = field(
         default_factory=dict[tuple[frozenset[str], int], Weights]
     )
 
     def __post_init__(self) -> None:
-        self.posterior = self.prior(None)
+        self.posterior = self._base = self.prior(None)
 
     def prior(self, known: PriorTaste | None) -> Posterior:
         """The belief before any vote, over the features in use, starting from what is ``known``."""
@@ -159,6 +161,18 @@ class Taste:
             with one_blas_thread():
                 self._own[voter] = self._of(voter)
         return self._own[voter]
+
+    def skips(self, voter: str | None = None) -> Skippability | None:
+        """Which pairs are skipped (by ``voter``), as the votes up to the last refit tell; None where they do not.
+
+        It rests on the belief that all had together then, so a replay gives the same, whenever it is first asked for.
+        """
+        if voter not in self._skips:
+            seqs = [s for s in self.votes if s <= self._refitted and voter in (None, self.voters[s])]
+            known = any(self.votes[seq][1] is Choice.SKIP for seq in seqs)
+            with one_blas_thread():
+                self._skips[voter] = skippability(self._stacked(seqs), self._base) if known else None
+        return self._skips[voter]
 
     def _of(self, voter: str) -> Posterior:
         seen = [seq for seq in self.votes if seq <= self._refitted]
@@ -247,6 +261,7 @@ class Taste:
         known = sorted([*self.votes, *self.singles])
         prior = self.prior(self._known)
         self.posterior = prior.refit(self._stacked(known)) if known else prior
+        self._base, self._skips = self.posterior, {}
         self._own, self._refitted, self.since_refit = {}, self.through, 0
         self.refits += 1
 
