@@ -30,6 +30,7 @@ class BestOfGenerator(Generator):
         self.seed = seed
         self.latent_dim = base.latent_dim
         self.image = base.image
+        self.condition_dim = base.condition_dim
         able = base.capabilities
         self.capabilities = Capabilities(
             differentiable=False, encodable=able.encodable, conditional=able.conditional, one_step=False

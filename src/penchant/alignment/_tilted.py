@@ -33,6 +33,7 @@ class TiltedGenerator(Generator):
         self.dial = dial
         self.latent_dim = base.latent_dim
         self.image = base.image
+        self.condition_dim = base.condition_dim
         self.capabilities = base.capabilities
 
     def decode(self, latents: Float[Tensor, "n z"], condition: Any = None) -> Float[Tensor, "n c h w"]:

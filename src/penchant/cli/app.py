@@ -23,6 +23,7 @@ from penchant.cli.options import (
     ImagesOf,
     JsonFile,
     LikeBestOf,
+    Prompt,
     Seed,
     Size,
     Source,
@@ -219,13 +220,15 @@ def sample(
     version: VersionName = "latest",
     count: Annotated[int, typer.Option("--count", help="How many images.", metavar="N", min=1)] = 16,
     seed: Seed = 0,
+    prompt: Prompt = None,
 ) -> None:
     """Write images of a version as PNG; the same seed has the same latents in every version."""
-    from penchant.cli.steps import write_samples
+    from penchant.cli.steps import note_unfamiliar_words, write_samples
     from penchant.study import Study
 
     with Study.open(study) as opened:
-        write_samples(opened, version, count, seed, out_dir)
+        write_samples(opened, version, count, seed, out_dir, prompt)
+        note_unfamiliar_words(console, opened, version, prompt)
     out.print(f"{count} images are in {out_dir}")
 
 

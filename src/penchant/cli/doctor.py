@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 import penchant
-from penchant.core.contracts import ALIGNMENT, FEATURES, GENERATORS, METRICS, QUERIES, VOTERS
+from penchant.core.contracts import ALIGNMENT, FEATURES, GENERATORS, METRICS, QUERIES, TEXTS, VOTERS
 from penchant.core.errors import PenchantError
 from penchant.study import Study
 from penchant.training.precision import bfloat16_pays
@@ -27,6 +27,7 @@ def examine(out: Console, study: Path | None) -> bool:
         "GPU": gpu,
         "free disk": f"{free:.1f} GiB",
         "generators": ", ".join(GENERATORS.names()),
+        "texts": ", ".join(TEXTS.names()),
         "features": ", ".join(FEATURES.names()),
         "strategies": ", ".join(QUERIES.names()),
         "aligners": ", ".join(ALIGNMENT.names()),

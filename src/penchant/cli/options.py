@@ -70,3 +70,9 @@ ExtractorName = Annotated[
         "--extractor", help="The features: random_convolutions, self_supervised, or pretrained(model='FOLDER')."
     ),
 ]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt", help="What to draw, for generators trained with captions or classes (flow).", metavar="WORDS"
+    ),
+]

@@ -17,6 +17,7 @@ from penchant.core.contracts import VOTERS, Report
 from penchant.core.errors import BadConfiguration, Interrupted, StudyExists
 from penchant.data import ImageSet, to_uint8
 from penchant.study import HUMAN, Study, StudySettings, evaluate, vote, write_report
+from penchant.study.conditions import unfamiliar
 from penchant.study.files import pil_image, storage_errors
 from penchant.study.settings import FILE
 
@@ -137,9 +138,16 @@ def remove_demo(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def write_samples(study: Study, version: str, count: int, seed: int, folder: Path) -> None:
+def note_unfamiliar_words(console: Console, study: Study, version: str, prompt: str | None) -> None:
+    """Say it where words of the prompt are on no image's caption, so that nobody blames the picture."""
+    words = unfamiliar(study.path, study.generator(version), prompt) if prompt else ()
+    if words:
+        console.print(f"no image was called {', '.join(words)}, so that part of the prompt is guessed", highlight=False)
+
+
+def write_samples(study: Study, version: str, count: int, seed: int, folder: Path, prompt: str | None = None) -> None:
     """``0000.png`` and so on."""
-    images = to_uint8(study.sample(count, seed, version))
+    images = to_uint8(study.sample(count, seed, version, prompt))
     try:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -117,13 +117,14 @@ class Generator(ABC):
         """Codes that describe images (not necessarily latents); needs ``capabilities.encodable``."""
         raise NotImplementedError
 
-    def sample(self, count: int, rng: Rng) -> Float[Tensor, "n c h w"]:
-        """``count`` images of fresh latents, without gradients."""
+    def sample(self, count: int, rng: Rng, condition: Float[Tensor, "1 c"] | None = None) -> Float[Tensor, "n c h w"]:
+        """``count`` images of fresh latents, without gradients; all under one ``condition``, where there is one."""
         import torch
 
         with torch.no_grad():
             batches = torch.split(self.latents(count, rng), 256)
-            return torch.cat([self.decode(batch) for batch in batches])
+            told = [None if condition is None else condition.expand(len(batch), -1) for batch in batches]
+            return torch.cat([self.decode(batch, row) for batch, row in zip(batches, told, strict=True)])
 
     def latents(self, count: int, rng: Rng) -> Float[Tensor, "n z"]:
         """``count`` fresh latents z ~ N(0, I); the same rng gives the same ones, however many more are asked for."""
@@ -204,6 +205,35 @@ class GeneratorComponent(Protocol):
         annotations: Annotations = NO_ANNOTATIONS,
     ) -> Generator:
         """Train on images stored as bytes (memory-mapped is fine). Resumes from ``workspace`` where it can."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------------------- texts
+
+
+class TextEncoder(ABC):
+    """Words in, vectors out: what a conditional generator is told of an image."""
+
+    width: int
+
+    @abstractmethod
+    def __call__(self, texts: Sequence[str]) -> Float[np.ndarray, "n c"]:
+        """One row a text, float32, about unit scale in every column over the texts it was fitted to."""
+
+    def unfamiliar(self, text: str) -> tuple[str, ...]:
+        """Words of a text that no image was called by, for encoders that keep count; so a typing error is noticed."""
+        return ()
+
+    @abstractmethod
+    def save_pretrained(self, directory: Path) -> None:
+        """Write ``config.json`` (``"texts/<name>"``) and safetensors; large pretrained weights stay where they are."""
+
+
+class TextComponent(Protocol):
+    """``fit`` looks at the texts there are; the static method ``load(directory)`` reads back."""
+
+    def fit(self, texts: Sequence[str]) -> TextEncoder:
+        """An encoder standardised on ``texts``."""
         ...
 
 
@@ -619,6 +649,7 @@ class VoterComponent(Protocol):
 
 
 GENERATORS = Family("generator", "penchant.generators", "fit")
+TEXTS = Family("text encoder", "penchant.texts", "fit")
 FEATURES = Family("feature extractor", "penchant.features", "fit")
 PREFERENCE = Family("preference model", "penchant.preference", "prior")
 QUERIES = Family("strategy", "penchant.queries", "propose")

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from penchant.core import contracts
-from penchant.core.contracts import Encoder, Extractor, Generator, Reward
+from penchant.core.contracts import Encoder, Extractor, Generator, Reward, TextEncoder
 from penchant.core.errors import StudyDamaged, StudyTooNew
 from penchant.core.family import Family
 
@@ -61,6 +61,11 @@ def load_generator(directory: Path) -> Generator:
 def load_extractor(directory: Path, encoder: Encoder | None = None) -> Extractor:
     """The feature extractor in ``directory``; ``encoder`` must be the one it was fitted with, if any."""
     return _component_of(directory).load(directory, encoder)
+
+
+def load_text_encoder(directory: Path) -> TextEncoder:
+    """The text encoder in ``directory``."""
+    return _component_of(directory).load(directory)
 
 
 def load_reward(directory: Path, encoder: Encoder | None = None) -> Reward:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -19,6 +20,7 @@ from penchant.data._arrays import ArraySource, is_idx, open_array_file
 from penchant.data._embedded import embedded_source
 from penchant.data._folder import FolderSource
 from penchant.data._source import Source, hash_of
+from penchant.data.captions import Captions, read_captions
 from penchant.data.settings import ImageSettings
 
 _REASONS_SHOWN = 5
@@ -57,8 +59,8 @@ class ImageSet:
     """Images as bytes, memory-mapped and read-only; the holdout is never trained on.
 
     Both parts are in the order of their content hashes, so that any first part of them is a fair sample.
-    ``train_paths[i]`` is where ``train[i]`` came from, relative to the source. ``hash`` names the contents: equal
-    hashes mean equal images and an equal split.
+    ``train_paths[i]`` is where ``train[i]`` came from, relative to the source; ``root`` is the folder that they lie in,
+    where the source is one. ``hash`` names the contents: equal hashes mean equal images and an equal split.
     """
 
     train: UInt8[np.ndarray, "n c h w"]
@@ -68,6 +70,14 @@ class ImageSet:
     report: IntakeReport
     spec: ImageSpec
     hash: str
+    root: Path | None = None
+
+    @cached_property
+    def captions(self) -> Captions:
+        """What the training images are called, in their order; read when first asked for."""
+        if self.root is None:
+            return Captions(("",) * len(self.train), ("",) * len(self.train), "none")
+        return read_captions(self.root, self.train_paths)
 
 
 def open_images(
@@ -106,7 +116,8 @@ def open_images(
     if entry is None or not _is_current(entry[1], origin, stamp, lambda fresh: _cache.describe(cache, key, fresh)):
         entry = _take_in(origin, settings, cache, key, stamp, report)
     report(Progress("images", 1.0, 0.0, {"images": float(len(entry[0]))}))
-    return _image_set(*entry, origin.label, settings)
+    root = origin.root if isinstance(origin, FolderSource) else None
+    return _image_set(*entry, origin.label, settings, root)
 
 
 def _source(source: str | Path | np.ndarray) -> Source:
@@ -200,7 +211,9 @@ def _take_in(
     return entry
 
 
-def _image_set(images: np.ndarray, known: _cache.Description, label: str, settings: ImageSettings) -> ImageSet:
+def _image_set(
+    images: np.ndarray, known: _cache.Description, label: str, settings: ImageSettings, root: Path | None
+) -> ImageSet:
     _check_enough(label, len(images), known.found, known.duplicates, known.skipped, settings)
     held = known.holdout
     return ImageSet(
@@ -219,6 +232,7 @@ def _image_set(images: np.ndarray, known: _cache.Description, label: str, settin
         ),
         spec=settings.spec,
         hash=known.hash,
+        root=root,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from penchant.core.config import build, dump_toml, load_toml
-from penchant.core.contracts import ALIGNMENT, FEATURES, GENERATORS, PREFERENCE, QUERIES
+from penchant.core.contracts import ALIGNMENT, FEATURES, GENERATORS, PREFERENCE, QUERIES, TEXTS
 from penchant.core.errors import BadConfiguration
 from penchant.data.settings import ImageSettings
 
@@ -27,6 +27,8 @@ class StudySettings:
         train_seconds: how long the generator trains.
         images: how images are read.
         generator, features, preference, strategy, aligner: components, as :data:`Component` says.
+        conditions: what a conditional generator is told of each image: ``auto``, ``none``, ``classes`` (sub-folders) or
+            another text encoder for captions.
         judge: the feature extractor that judges images; never part of the reward.
         pool: how many candidates are generated to choose pairs from; by default fewer for larger images.
         pool_precision: how their features are kept: ``float32``, or ``float16`` for pools whose features would not fit
@@ -46,6 +48,7 @@ class StudySettings:
     train_seconds: float = 90
     images: ImageSettings = field(default_factory=ImageSettings)
     generator: Component = "vae"
+    conditions: Component = "auto"
     features: Component = "quadratic"
     judge: Component = "random_convolutions"
     preference: Component = "linear"
@@ -93,6 +96,8 @@ class StudySettings:
             (ALIGNMENT, self.aligner),
         ):
             family.make(spec)
+        if self.conditions not in ("auto", "none"):
+            TEXTS.make(self.conditions)
 
     def anchored(self) -> "StudySettings":
         """The same with ``source`` as an absolute path, where it is one, so that it is found from anywhere."""

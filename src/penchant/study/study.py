@@ -34,6 +34,7 @@ from penchant.core.contracts import (
     Report,
     Reward,
     Strength,
+    TextEncoder,
     Voter,
     Workspace,
     silent,
@@ -57,6 +58,8 @@ from penchant.features.convolutional import ConvolutionalExtractor
 from penchant.preference import BOTH_BAD, Convolutional, PortableTaste, blended
 from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
+from penchant.study.conditions import FOLDER as CONDITIONS
+from penchant.study.conditions import Told, condition_of, told
 from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors
 from penchant.study.pool import Pool, PoolPlan
@@ -332,11 +335,13 @@ class Study:
         """
         if self.versions.all():
             raise StudyExists(f"the study at {self.path} has its generator already; make a new study for another one")
-        real = self.read_images(report).train
+        images = self.read_images(report)
+        real = images.train
         Processes().wait()
         with self.stage("training"):
             started = time.monotonic()
-            generator = _fitted(self.path, self.settings, real, seconds, report)
+            conditions = told(self.settings, images)
+            generator = _fitted(self.path, self.settings, images, conditions, seconds, report)
             figures = {"seconds": time.monotonic() - started}
             encoder = generator.encode if generator.capabilities.encodable else None
             extractor: Extractor = FEATURES.make(self.settings.features).fit(
@@ -345,7 +350,10 @@ class Study:
             judge: Extractor = FEATURES.make(self.settings.judge).fit(
                 to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
             )
-            for fitted, name in ((extractor, "features"), (judge, "judge")):
+            parts: list[tuple[Extractor | TextEncoder, str]] = [(extractor, "features"), (judge, "judge")]
+            if generator.condition_dim and conditions.encoder is not None:
+                parts.append((conditions.encoder, CONDITIONS))
+            for fitted, name in parts:
                 with moved_into_place(self.path / name) as folder:
                     fitted.save_pretrained(folder)
                 self.versions.keep_hash(name)
@@ -363,8 +371,8 @@ class Study:
         path = _study_folder(path)
         settings = StudySettings.load(path)
         Processes().wait()
-        real = open_images(settings.source, settings.images, path / "cache").train
-        _fitted(path, settings, real, seconds, silent)
+        images = open_images(settings.source, settings.images, path / "cache")
+        _fitted(path, settings, images, told(settings, images), seconds, silent)
 
         def trained() -> tuple[Generator, Extractor]:
             generator = load_generator(path / "versions" / "1")
@@ -548,11 +556,20 @@ class Study:
             alone = Processes.alone()
             return self._add_version(result.generator, self.extractor, "aligned", aligner, figures, alone, report)
 
-    def sample(self, count: int, seed: int = 0, version: str | int = "latest") -> Float[torch.Tensor, "n c h w"]:
-        """Images of a version; the same seed gives the same latents in every version."""
+    def sample(
+        self, count: int, seed: int = 0, version: str | int = "latest", prompt: str | None = None
+    ) -> Float[torch.Tensor, "n c h w"]:
+        """Images of a version; the same seed gives the same latents in every version and for every prompt.
+
+        Raises:
+            BadConfiguration: no image is asked for, or there is a ``prompt`` and the generator knows no words.
+            UnknownName: the generator knows classes, and the prompt is none of them.
+        """
         if count < 1:
             raise BadConfiguration(f"count must be at least 1; found {count}")
-        return self.generator(version).sample(count, Rng(seed).child("sample"))
+        generator = self.generator(version)
+        condition = None if prompt is None else condition_of(self.path, generator, prompt)
+        return generator.sample(count, Rng(seed).child("sample"), condition)
 
     def learn(self, report: Report = silent) -> int:
         """Teach networks the votes so far, and learn the taste on what they look for too; gives the extractor's number.
@@ -657,7 +674,7 @@ def _study_folder(path: str | Path) -> Path:
 
 
 def _fitted(
-    path: Path, settings: StudySettings, real: UInt8[np.ndarray, "n c h w"], seconds: float | None, report: Report
+    path: Path, settings: StudySettings, images: ImageSet, conditions: Told, seconds: float | None, report: Report
 ) -> Generator:
     """The base generator; every process that trains along calls this with the same arguments."""
     seconds = settings.train_seconds if seconds is None else seconds
@@ -665,7 +682,8 @@ def _fitted(
         raise BadConfiguration(f"training needs at least 1 second; found {seconds:g}")
     component = GENERATORS.make(settings.generator)
     workspace = Workspace(path / "training", report)
-    return component.fit(real, Budget(seconds=seconds), Rng(settings.seed).child("train"), workspace)
+    rng = Rng(settings.seed).child("train")
+    return component.fit(images.train, Budget(seconds=seconds), rng, workspace, conditions.annotations)
 
 
 def _plan(path: Path, settings: StudySettings, number: int) -> PoolPlan:
