@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from penchant.generators._autoencoder import to_pixels
+from penchant.generators._collapse import batch_coverage
 from penchant.training.objective import Batch, Clock, Loss
 
 View = Callable[[Float[Tensor, "n c h w"], torch.Generator, Clock], Float[Tensor, "n c h w"]]
@@ -59,6 +60,7 @@ class RelativisticDiscriminator:
         real = to_pixels(batch[0])
         with torch.no_grad():
             made = self.generator(noise_for(batch, self.latent_dim, noise))
+            covered = batch_coverage(real, made)
         real, made = (self.view(pixels, noise, clock) for pixels in (real, made))
         count = min(len(real), 4 * math.ceil(self.penalised * len(real) / 4))
         steep = torch.cat([real[:count], made[:count]]).requires_grad_()
@@ -71,7 +73,7 @@ class RelativisticDiscriminator:
         gamma = self.gamma * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * clock.fraction)))
         # Half of R1 and half of R2 are together the mean over real and made images alike.
         total = F.softplus(-margin).mean() + gamma * slope.mean()
-        return Loss(total, {"margin": margin.mean(), "slope": slope.mean().sqrt()})
+        return Loss(total, {"margin": margin.mean(), "slope": slope.mean().sqrt(), "coverage": covered})
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from penchant.data.sheet import contact_sheet
 from penchant.generators._adversarial import RelativisticDiscriminator, RelativisticGenerator
 from penchant.generators._adversaries import Discriminator, PlainGenerator
 from penchant.generators._augmentation import Augmentation
+from penchant.generators._collapse import watched
 from penchant.generators._common import image_spec, reading_pretrained, seeded, to_bytes
 from penchant.generators._one_step import OneStep
 from penchant.training.loop import Settings, train
@@ -35,9 +36,12 @@ class GAN:
     images the discriminator learns them by heart; ``augmentation`` then shows it, real and made alike, flipped, turned,
     shifted, recoloured and partly covered ones (differentiable augmentation, Zhao et al. 2020).
 
+    Reports carry the coverage of a batch of real images by a batch of made ones, and call it ``collapsing, coverage``
+    while most kinds of images are left out.
+
     Args:
         latent_dim: dimensions of z.
-        widths: channels of the generator's levels, from the finest.
+        widths: channels of the generator's levels, from the finest, the last repeated; twice as many from 64 px on.
         judge_widths: channels of the discriminator's levels.
         batch: images a step, for each player.
         learning_rate: of both players, at its top; it falls to a tenth.
@@ -53,12 +57,12 @@ class GAN:
     """
 
     latent_dim: int = 64
-    widths: tuple[int, ...] = (32, 64, 64)
-    judge_widths: tuple[int, ...] = (32, 64, 64)
-    batch: int = 64
-    learning_rate: float = 1e-3
-    gamma: float = 0.5
-    penalised: float = 0.5
+    widths: tuple[int, ...] = (16, 64)
+    judge_widths: tuple[int, ...] = (16, 64)
+    batch: int = 32
+    learning_rate: float = 2e-3
+    gamma: float = 0.1
+    penalised: float = 0.25
     augmentation: float | None = None
     augmentations: tuple[str, ...] = ("flip", "shift", "colour", "cutout")
     instance_noise: float = 0.0
@@ -117,7 +121,7 @@ class GAN:
             contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
 
         settings = Settings("gan", batch=self.batch, lowest=0.1)
-        train(players, [images], budget, rng, workspace, settings, preview, weights=annotations.weights)
+        train(players, [images], budget, rng, watched(workspace), settings, preview, weights=annotations.weights)
         network.requires_grad_(False)
         return generator
 
