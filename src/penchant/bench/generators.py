@@ -97,10 +97,11 @@ def _fitted(
         generator = GENERATORS.make(spec).fit(images, Budget(images=count), Rng(0), workspace)
         return generator, time.process_time() - start
 
-    count = 512
-    _, before = fit(count, "first")  # pays what is paid once: kernels, the precision that was measured
+    count = 256
+    fit(count, "first")  # pays what is paid once: kernels, the precision that was measured
     _, taken = fit(count, "again")
-    while taken < _TRIAL * seconds and count < 1_000_000:
+    before = 0.0
+    while before == 0.0 or (taken < _TRIAL * seconds and count < 1_000_000):
         count, before = 4 * count, taken
         _, taken = fit(count, f"trial-{count}")
     each = max((taken - before) / (0.75 * count), 0.5 * taken / count)  # without sheets and start, which cost the same
