@@ -1,5 +1,6 @@
 """When votes are enough: what is expected of further ones, and what is said to voters of every kind."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from penchant.core.contracts import PREFERENCE, Choice, Group, Posterior, Votes
+from penchant.core.errors import UnknownName
 from penchant.study import Study, StudySettings, vote, write_report
 from penchant.study.answers import Consistency, Share
 from penchant.study.portrait import Standing
@@ -211,3 +213,25 @@ def test_three_candidates_are_enough_for_a_study_and_its_report(tmp_path: Path):
         page = write_report(study).read_text()
         assert "Are the votes enough?" in page
         assert "No clear taste yet" in page  # three images go together with too many qualities
+
+
+def test_each_of_several_voters_is_weighed_alone_and_told_of(study: Study):
+    vote(study, "warm", 30)
+    alone = study.sufficiency()
+    assert study.sufficiency("warm") == alone
+    assert "Each of the" not in write_report(study).read_text()
+    vote(study, "coin", 20)
+    study.refit(force=True)
+    both, warm, coin = study.sufficiency(), study.sufficiency("warm"), study.sufficiency("coin")
+    assert (both.votes, warm.votes, coin.votes) == (50, 30, 20)
+    assert warm.evidence + coin.evidence == pytest.approx(both.evidence)
+    assert warm.accuracy != coin.accuracy
+    with pytest.raises(UnknownName, match="there are: coin, warm"):
+        study.sufficiency("anna")
+    page = write_report(study).read_text()
+    assert "Each of the 2 voters" in page
+    assert warm.sentences[0] in page
+    assert coin.sentences[0] in page
+    figures = json.loads((study.path / "reports" / "round-1.json").read_text())
+    assert figures["voters"]["warm"]["votes"] == 30
+    assert figures["voters"]["coin"]["evidence_nats"] == pytest.approx(coin.evidence)

@@ -186,9 +186,12 @@ def show_intake(out: Console, images: ImageSet) -> None:
 
 
 def show_advice(out: Console, study: Study) -> None:
-    """Whether the votes are enough, in words."""
+    """Whether the votes are enough, in words; of several voters also each one's."""
     for sentence in study.sufficiency().sentences:
         out.print(sentence, highlight=False, markup=False)
+    people = study.taste.people
+    for name in people if len(people) > 1 else ():
+        out.print(f"{name}: {study.sufficiency(name).sentences[0]}", highlight=False, markup=False)
 
 
 def show_figures(out: Console, figures: Mapping[str, Any]) -> None:

@@ -70,7 +70,25 @@ def _about_votes(study: Study) -> dict[str, Any]:
         "audit_accuracy_interval": audit.interval and list(audit.interval),
         "audit_log_loss": float(np.mean(loss)) if loss else None,
         **study.sufficiency().figures(),
+        "voters": _about_voters(study),
     }
+
+
+def _about_voters(study: Study) -> dict[str, dict[str, Any]]:
+    """The same for each of several, by their own answers and tastes; empty where there is one."""
+    taste, people = study.taste, study.taste.people
+    found: dict[str, dict[str, Any]] = {}
+    for name in people if len(people) > 1 else ():
+        own = {seq: vote for seq, vote in taste.votes.items() if taste.voters[seq] == name}
+        audit = audit_accuracy(own)
+        found[name] = {
+            "votes": len(own),
+            "audit_votes": audit.trials,
+            "audit_accuracy": audit.value,
+            "audit_accuracy_interval": audit.interval and list(audit.interval),
+            **study.sufficiency(name).figures(),
+        }
+    return found
 
 
 def _about_taste(study: Study, voter: Voter | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from penchant.study.files import storage_errors
 from penchant.study.portrait import Portrait, Standing, portray
 from penchant.study.shards import ends
 from penchant.study.study import Study
-from penchant.study.sufficiency import Verdict
+from penchant.study.sufficiency import Person, Verdict
 from penchant.training.processes import Processes
 
 _SHEET = 36
@@ -75,6 +75,7 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             sheets=_sheets(study),
             ends=_ends(study) if stand.decided and stand.standing is not Standing.DOUBTED else None,
             advice=stand.sentences if stand.votes else (),
+            people=_people(study, features),
             exceptions=exceptions,
             accuracy_chart=_accuracy_chart(curve),
             strength_chart=_strength_chart(frontier, points),
@@ -151,6 +152,17 @@ def next_steps(study: Study, figures: Mapping[str, Any], portrait: Portrait) -> 
         steps.append(f"Go round again on the new images: penchant vote {path} --votes 20 && penchant align {path}")
     steps.append(f"Get the images: penchant sample {path} --count 64 --out images")
     return steps
+
+
+def _people(study: Study, features: np.ndarray) -> list[Person]:
+    """Each of several voters, by the own taste; nobody where there is but one."""
+    people = study.taste.people
+    found: list[Person] = []
+    for name in people if len(people) > 1 else ():
+        stand = study.sufficiency(name)
+        portrait = portray(study.taste.of(name), study.extractor, features, study.rng, standing=stand.standing)
+        found.append(Person(name, stand, portrait.sentence))
+    return found
 
 
 def _sheets(study: Study) -> dict[str, str]:

@@ -598,12 +598,21 @@ class Study:
             self.keep(event)
         return number
 
-    def sufficiency(self) -> Sufficiency:
-        """Whether the votes are enough, for the candidates of the latest version; about 0.2 s."""
+    def sufficiency(self, of: str | None = None) -> Sufficiency:
+        """Whether the votes are enough, for the candidates of the latest version; about 0.2 s.
+
+        Of all voters together, or those of one: by that one's own answers and taste.
+
+        Raises:
+            UnknownName: ``of`` names somebody who did not vote.
+        """
+        posterior, taste = self._posterior_of(of), self.taste
+        answers = {seq: vote for seq, vote in taste.votes.items() if of in (None, taste.voters[seq])}
         features = np.asarray(self.pool().features[:_WEIGHED_IMAGES], dtype=np.float64)
-        taste, rng = self.taste, self.rng.child("sufficiency", self.taste.through).numpy()
         with one_blas_thread():
-            return weigh(taste.votes, taste.voters, taste.posterior, features, rng)
+            return weigh(
+                answers, taste.voters, posterior, features, self.rng.child("sufficiency", taste.through).numpy()
+            )
 
     # ------------------------------------------------------------------------------------------------- inside
 

@@ -192,6 +192,15 @@ def weigh(
     return Sufficiency(verdict, told, len(answers), decided, ahead, accuracy, audit, proof, again)
 
 
+@dataclass(frozen=True)
+class Person:
+    """One of several voters: whether this one's votes are enough, and the taste in a sentence."""
+
+    name: str
+    stand: Sufficiency
+    sentence: str
+
+
 def _doubted(decided: int, proof: float) -> bool:
     return decided >= _LEAST_FOR_DOUBT and proof < _LEAST_PROOF
 

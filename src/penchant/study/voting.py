@@ -135,7 +135,7 @@ class BrowserVoting:
         if not study.taste.votes:
             return {"taste": "Choose what you like better; the first pairs only find out what matters to you."}
         features = np.asarray(study.pool("base").features[:1000], dtype=np.float64)
-        stand = study.sufficiency()
+        stand = study.sufficiency(HUMAN if HUMAN in study.taste.people else None)
         portrait = portray(study.taste.of(HUMAN), study.extractor, features, study.rng, standing=stand.standing)
         learned = {"taste": portrait.sentence, "advice": stand.sentences[0]}
         if stand.standing is Standing.CONFIRMED:
