@@ -8,7 +8,8 @@ from tests.queries.test_family import belief, pool, propose
 
 from penchant.core.contracts import Asked, Candidates
 from penchant.core.errors import UnknownName
-from penchant.queries._exp3 import Exp3
+from penchant.core.exp3 import Exp3
+from penchant.queries._exp3 import replay
 from penchant.queries.adaptive import Adaptive
 from penchant.queries.random import Random
 
@@ -45,7 +46,7 @@ def test_the_arm_that_made_the_audit_better_asks_more_often():
 def test_an_arm_keeps_its_turn_and_its_chance():
     candidates = after(("bald", 0.3), ("random", 0.8))
     chances = Exp3(0.2, 0.2, 0.95).probabilities(
-        Exp3(0.2, 0.2, 0.95).replay(candidates.history, ["bald", "d_optimal", "random"])[0]
+        replay(Exp3(0.2, 0.2, 0.95), candidates.history, ["bald", "d_optimal", "random"])[0]
     )
     going_on = replace(candidates, history=(*candidates.history, Asked("random", False, 0.2)))
     assert set(asked(going_on, seeds=10)) == {"random"}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from penchant.core.contracts import Asked
-from penchant.queries._exp3 import UNKNOWING, Exp3
+from penchant.core.exp3 import Exp3
+from penchant.queries._exp3 import UNKNOWING, replay
 
 ARMS = ["one", "two", "three"]
 
@@ -31,7 +32,7 @@ def test_a_history_by_hand():
         Asked("three", False, 0.2),
         Asked("random", True, 0.1),  # 4.9 counts as 1
     ]
-    weights, turn = bandit.replay(history, ARMS)
+    weights, turn = replay(bandit, history, ARMS)
     expected = np.array([0.5 * (UNKNOWING - 0.5) * 3, 0, 0])
     p = 0.7 * np.exp(expected) / np.exp(expected).sum() + 0.1
     expected = 0.9 * expected + 0.5 * -0.4 * np.array([0.5, 0.5, 0]) / p
@@ -46,8 +47,8 @@ def test_a_turn_lasts_until_the_next_audit_or_for_twenty_questions():
     history: list[Asked] = []
     for asked in range(1, 41):
         history.append(Asked("two", False, 0.3))
-        assert bandit.replay(history, ARMS)[1] == (None if asked % 20 == 0 else "two")
-    assert bandit.replay([*history, Asked("two", False, 0.3), Asked("random", True, 0.3)], ARMS)[1] is None
+        assert replay(bandit, history, ARMS)[1] == (None if asked % 20 == 0 else "two")
+    assert replay(bandit, [*history, Asked("two", False, 0.3), Asked("random", True, 0.3)], ARMS)[1] is None
 
 
 def test_estimates_are_unbiased():
@@ -66,7 +67,7 @@ def test_it_shifts_to_the_better_arm_and_comes_back_after_a_change(seed: int):
     surprise = UNKNOWING
     for audit in range(400):
         better = 0 if audit < 200 else 2
-        weights, turn = bandit.replay(history[-600:], ARMS)
+        weights, turn = replay(bandit, history[-600:], ARMS)
         assert turn is None
         arm = int(rng.choice(3, p=bandit.probabilities(weights)))
         surprise -= (0.4 if arm == better else -0.2) + 0.2 * rng.normal()

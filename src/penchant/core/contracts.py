@@ -537,6 +537,77 @@ class Strategy(Protocol):
         ...
 
 
+# ------------------------------------------------------------------------------------------------------ selection
+
+
+UNLABELLED = -1
+"""The label of an image that nobody labelled."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A round of selecting that was judged: who chose, and by how much the generator then came nearer to held-out
+    images (1: all of the distance that there was, 0: nothing, below 0: farther away)."""
+
+    strategy: str
+    gain: float
+
+
+@dataclass(frozen=True)
+class PoolView:
+    """Real images that may be trained on, as a strategy sees them; row i of everything is image i.
+
+    ``features`` may be memory-mapped and in half precision: they are read in blocks. ``taken`` are rows chosen in
+    earlier rounds and ``barred`` rows that must never be (rejected by a person); neither is chosen again. ``errors``
+    are the current generator's reconstruction errors, ``utilities`` what the person thinks of the images, ``labels``
+    their classes (:data:`UNLABELLED` where unknown); None where there are none. ``history`` are the rounds before.
+    """
+
+    features: Float[np.ndarray, "n d"]
+    taken: Int[np.ndarray, " t"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    barred: Int[np.ndarray, " b"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    errors: Float[np.ndarray, " n"] | None = None
+    utilities: Float[np.ndarray, " n"] | None = None
+    labels: Int[np.ndarray, " n"] | None = None
+    history: Sequence[Turn] = ()
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def free(self) -> Int[np.ndarray, " f"]:
+        """The rows that may still be chosen, in order."""
+        allowed = np.ones(len(self), dtype=bool)
+        allowed[self.taken] = False
+        allowed[self.barred] = False
+        return np.flatnonzero(allowed)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Rows of the pool to train on, no row twice, best first, with what the strategy thought of each.
+
+    ``strategy`` names who chose, where a strategy leaves the choice to others.
+    """
+
+    rows: Int[np.ndarray, " k"]
+    scores: Float[np.ndarray, " k"]
+    strategy: str | None = None
+
+
+class Selector(Protocol):
+    """Chooses which real images are worth training on."""
+
+    def select(self, pool: PoolView, count: int, rng: np.random.Generator) -> Selected:
+        """``count`` free rows, or all of them where there are fewer.
+
+        Raises:
+            NotReady: no row is free, or what the strategy looks at is not known yet.
+            BadFeatures: features that are not finite.
+        """
+        ...
+
+
 # ------------------------------------------------------------------------------------------------------ alignment
 
 
@@ -653,6 +724,7 @@ TEXTS = Family("text encoder", "penchant.texts", "fit")
 FEATURES = Family("feature extractor", "penchant.features", "fit")
 PREFERENCE = Family("preference model", "penchant.preference", "prior")
 QUERIES = Family("strategy", "penchant.queries", "propose")
+SELECTION = Family("selection strategy", "penchant.selection", "select")
 ALIGNMENT = Family("aligner", "penchant.alignment", "align")
 METRICS = Family("metric", "penchant.metrics", "measure")
 VOTERS = Family("voter", "penchant.voters", "meet")

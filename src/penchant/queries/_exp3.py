@@ -1,13 +1,13 @@
-"""A bandit over strategies, replayed from the answered pairs: which one makes the audited predictions better?"""
+"""The bandit over strategies, replayed from the answered pairs: which one makes the audited predictions better?"""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from penchant.core.contracts import Asked
+from penchant.core.exp3 import Exp3
 
 UNKNOWING = float(np.log(2))
 """Surprise of a coin toss: what every audit costs before the first vote."""
@@ -16,48 +16,24 @@ _LARGEST_GAIN = 1.0
 _LONGEST_TURN = 20
 
 
-@dataclass(frozen=True)
-class Exp3:
-    """Exponential weights with exploration (Auer et al. 2002, figure 2), whose memory fades.
+def replay(bandit: Exp3, history: Sequence[Asked], arms: Sequence[str]) -> tuple[Float[np.ndarray, " k"], str | None]:
+    """The weights after all audits of ``history``, and the arm whose turn goes on (None: one is to be drawn).
 
-    A turn lasts from one audit to the next. With K arms: p_a = (1 − γ)·exp(w_a)/Σexp(w) + γ/K, and after the turn
-    w_a ← ρ·w_a + η·s_a·g/p_a, where g is the gain of the turn, s_a the share of its pairs that arm a chose, and
-    s_a/p_a makes the estimate unbiased. ρ = 1 forgets nothing.
+    An arm keeps its turn, so that the gain is its own, but for no more than 20 questions. The gain of a turn is
+    the drop in surprise from the audit before it to the one that ends it, at most ±1 nat so that one odd answer
+    decides nothing; the first is compared with a coin toss. Audits that nobody answered end no turn.
     """
-
-    exploration: float
-    rate: float
-    discount: float
-
-    def probabilities(self, weights: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-        """Of the arms; each at least γ/K."""
-        shares = np.exp(weights - weights.max())
-        return (1 - self.exploration) * shares / shares.sum() + self.exploration / len(weights)
-
-    def updated(
-        self, weights: Float[np.ndarray, " k"], shares: Float[np.ndarray, " k"], gain: float
-    ) -> Float[np.ndarray, " k"]:
-        """The weights after a turn."""
-        return self.discount * weights + self.rate * shares * gain / self.probabilities(weights)
-
-    def replay(self, history: Sequence[Asked], arms: Sequence[str]) -> tuple[Float[np.ndarray, " k"], str | None]:
-        """The weights after all audits of ``history``, and the arm whose turn goes on (None: one is to be drawn).
-
-        An arm keeps its turn, so that the gain is its own, but for no more than 20 questions. The gain of a turn is
-        the drop in surprise from the audit before it to the one that ends it, at most ±1 nat so that one odd answer
-        decides nothing; the first is compared with a coin toss. Audits that nobody answered end no turn.
-        """
-        weights = np.zeros(len(arms))
-        level, played, last = UNKNOWING, Counter[str](), None
-        for asked in history:
-            if not asked.audit:
-                if asked.strategy in arms:
-                    last = asked.strategy
-                    played[last] += 1
-            elif asked.surprise is not None:
-                gain = max(-_LARGEST_GAIN, min(_LARGEST_GAIN, level - asked.surprise))
-                if played:
-                    shares = np.array([played[arm] for arm in arms]) / played.total()
-                    weights = self.updated(weights, shares, gain)
-                level, played = asked.surprise, Counter[str]()
-        return weights, last if played.total() % _LONGEST_TURN else None
+    weights = np.zeros(len(arms))
+    level, played, last = UNKNOWING, Counter[str](), None
+    for asked in history:
+        if not asked.audit:
+            if asked.strategy in arms:
+                last = asked.strategy
+                played[last] += 1
+        elif asked.surprise is not None:
+            gain = max(-_LARGEST_GAIN, min(_LARGEST_GAIN, level - asked.surprise))
+            if played:
+                shares = np.array([played[arm] for arm in arms]) / played.total()
+                weights = bandit.updated(weights, shares, gain)
+            level, played = asked.surprise, Counter[str]()
+    return weights, last if played.total() % _LONGEST_TURN else None

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from penchant.core.contracts import QUERIES, Candidates, Posterior, Proposal, Strategy
+from penchant.core.exp3 import Exp3
 from penchant.core.family import parse_spec
-from penchant.queries._exp3 import Exp3
+from penchant.queries._exp3 import replay
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Adaptive:
             NotReady, BadImages: as the arm does.
         """
         names, bandit = list(self._strategies), Exp3(self.exploration, self.rate, self.discount)
-        weights, playing = bandit.replay(candidates.history, names)
+        weights, playing = replay(bandit, candidates.history, names)
         chances = bandit.probabilities(weights)
         arm = int(rng.choice(len(names), p=chances)) if playing is None else names.index(playing)
         found = self._strategies[names[arm]].propose(candidates, posterior, count, rng)
