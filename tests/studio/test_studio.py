@@ -102,7 +102,7 @@ def test_languages_have_the_same_texts_and_places() -> None:
         code: {
             f"{table}.{key}": set(re.findall(r"\{\w+\}", text))
             for table, texts in one.tables.items()
-            if table != "words"  # English is what the features say themselves
+            if table not in {"words", "sentences"}  # in English the study and its features say these themselves
             for key, text in texts.items()
         }
         for code, one in languages().items()

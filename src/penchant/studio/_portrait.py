@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from penchant.core.contracts import Change
 from penchant.studio._gallery import Gallery
 from penchant.studio._texts import Texts
 from penchant.studio._words import words_of
@@ -20,6 +21,8 @@ _ENDS_OF_A_QUALITY = 3
 _LEAST_REPEATS = 5
 """Pairs asked twice below which the study says nothing of how well anybody could guess."""
 
+_Found = tuple[Portrait, Sufficiency, list[dict[str, float]], Change | None]
+
 
 @dataclass
 class TastePage:
@@ -28,11 +31,11 @@ class TastePage:
     study: Study
     gallery: Gallery
     _through: int = -1
-    _found: tuple[Portrait, Sufficiency, list[dict[str, float]]] | None = None
+    _found: _Found | None = None
 
     def context(self, texts: Texts) -> dict[str, Any]:
         """For the template, in the language of ``texts``."""
-        portrait, stand, curve = self._known()
+        portrait, stand, curve, change = self._known()
         version = self.study.versions.named("latest").number
         most, least = self.gallery.ends(version, _ENDS)
         pulls = [
@@ -45,7 +48,7 @@ class TastePage:
         ]
         return {
             "votes": stand.votes,
-            "words": words_of(portrait, stand, texts),
+            "words": words_of(portrait, stand, change, texts),
             "stand": stand,
             "pulls": pulls,
             "version": version,
@@ -55,7 +58,7 @@ class TastePage:
             "curve": _drawn(curve, stand, texts) if curve else "",
         }
 
-    def _known(self) -> tuple[Portrait, Sufficiency, list[dict[str, float]]]:
+    def _known(self) -> _Found:
         study = self.study
         if self._found is None or self._through != study.taste.through:
             features = np.asarray(study.pool("base").features[:_IMAGES], dtype=np.float64)
@@ -63,7 +66,7 @@ class TastePage:
             people = study.taste.people
             posterior = study.taste.of(HUMAN) if HUMAN in people else study.taste.posterior
             portrait = portray(posterior, study.extractor, features, study.rng, standing=stand.standing)
-            self._found = portrait, stand, accuracy_over_votes(study, None)
+            self._found = portrait, stand, accuracy_over_votes(study, None), posterior.change
             self._through = study.taste.through
         return self._found
 

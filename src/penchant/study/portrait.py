@@ -14,7 +14,7 @@ _DRAWS = 400
 _INTERVAL = (5, 95)
 _CLEAR = 0.2
 _ALIKE = 0.6
-_NEWS = 100
+NEWS = 100
 """Votes for which a change of mind is told."""
 
 
@@ -124,7 +124,7 @@ def _sentence(pulls: tuple[Pull, ...], standing: Standing) -> str:
 
 
 def _news(change: Change | None) -> str:
-    if change is None or change.ago > _NEWS:
+    if change is None or change.ago > NEWS:
         return ""
     return f"Your taste seems to have changed about {change.ago} votes ago; what came before counts less now. "
 

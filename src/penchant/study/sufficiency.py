@@ -138,6 +138,11 @@ class Sufficiency:
             return Standing.CONFIRMED
         return Standing.DOUBTED if _doubted(self.decided, self.evidence) else Standing.OPEN
 
+    @property
+    def convincing(self) -> bool:
+        """Whether so many choices came true as foretold that a coin would do it in one study of a hundred at most."""
+        return self.evidence >= _CONVINCING
+
     def figures(self) -> dict[str, object]:
         """Plain numbers for JSON."""
         again = self.consistency

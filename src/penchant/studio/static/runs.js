@@ -12,7 +12,7 @@ const EVERY_MS = 400;
 const element = (id) => document.getElementById(id);
 const api = new Api(document.body.dataset.csrf ?? "");
 const idle = element("work").dataset.idle;
-let seen = false; // whether this page saw the work running: how older work ended is no news
+let seen = location.hash === "#begun"; // begun on this page or on the way here: how older work ended is no news
 
 /** @param {Work} work */
 function show(work) {
@@ -55,6 +55,7 @@ async function watch() {
 /** @param {string} path */
 async function ask(path) {
   outcome("");
+  seen = true;
   try {
     show(await api.post(path, crypto.randomUUID(), path.endsWith("align") ? {} : undefined));
     watch();
@@ -65,4 +66,5 @@ async function ask(path) {
 
 element("begin").addEventListener("click", () => ask(`/api/v1/work/${idle}`));
 element("stop").addEventListener("click", () => ask("/api/v1/work/stop"));
+history.replaceState(null, "", location.pathname);
 watch();

@@ -183,7 +183,7 @@ function offer() {
 async function begin(path) {
   try {
     await api.post(path, crypto.randomUUID(), path.endsWith("align") ? {} : undefined);
-    if (path.endsWith("align")) location.assign("/runs");
+    if (path.endsWith("align")) location.assign("/runs#begun");
     else fill();
   } catch (error) {
     view.strip(error instanceof Refused ? `${error.message}.` : `${say("lost")}.`);

@@ -1,0 +1,212 @@
+"""The studio in a real Chromium: the journey of a round by keyboard, every page by axe, and nothing that complains."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from penchant.studio import Access, Studio
+from penchant.study import Study, StudySettings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = "axe-core@4.10.3"
+PLACES = ("vote", "gallery", "taste", "runs", "help")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; Debian: apt-get install chromium"),
+]
+
+expect.set_options(timeout=20_000)
+
+_LOG_VIOLATIONS = "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core (MPL-2.0), from the npm registry; it is used in tests only and never shipped."""
+    folder = tmp_path_factory.mktemp("axe")
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm here to fetch axe-core with")
+    try:
+        subprocess.run([npm, "pack", AXE, "--silent"], cwd=folder, check=True, timeout=60, capture_output=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        pytest.skip("the npm registry cannot be reached")
+    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
+        source = packed.extractfile("package/axe.min.js")
+        assert source is not None
+        return source.read().decode()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A studio that is served: where, and over which study."""
+
+    address: str
+    study: Study
+
+    @property
+    def origin(self) -> str:
+        return self.address.partition("/?")[0]
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """A trained study of small pictures; rounds of six votes."""
+    settings = {
+        "source": "pictures:300",
+        "images": {"size": 28},
+        "train_seconds": 1,
+        "pool": 60,
+        "aligner": "latent_tilt(steps=4, batch=8)",
+    }
+    folder = tmp_path_factory.mktemp("studio") / "study"
+    with Study.create(folder, StudySettings.parse(settings, "the test")) as study, socket.socket() as listener:
+        study.train()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        access = Access()
+        studio = Studio(study, access, votes=6)
+        server = uvicorn.Server(
+            uvicorn.Config(studio.app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        )
+        served = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        served.start()
+        yield Opened(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={access.token}", study)
+        server.should_exit = True
+        served.join(20)
+        studio.close()
+        assert not served.is_alive()
+
+
+class Person:
+    """Someone at the studio; ``complaints`` are console errors, script errors and CSP violations."""
+
+    def __init__(self, browser: Browser, opened: Opened, **context: Any):
+        self.complaints: list[str] = []
+        self.origin = opened.origin
+        self.context: BrowserContext = browser.new_context(**context)
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.add_init_script(_LOG_VIOLATIONS)
+        self.page.on("console", lambda message: self.complaints.extend([message.text] * (message.type == "error")))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(opened.address)
+
+    def open(self, place: str) -> None:
+        self.page.goto(f"{self.origin}/{place}")
+        if place == "gallery":
+            expect(self.page.locator("canvas[role=img]").first).to_be_visible()
+        if place == "vote":
+            expect(self.page.locator("body")).to_have_attribute("data-state", re.compile("asking|done"))
+
+    def ready(self) -> None:
+        expect(self.page.locator("body")).to_have_attribute("data-state", "asking")
+        self.page.wait_for_timeout(220)  # keys in the first 150 ms after a reveal are meant for the pair before
+
+    def pixels(self) -> list[int]:
+        """The first image of the gallery."""
+        return self.page.evaluate(
+            "() => { const c = document.querySelector('canvas');"
+            " return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
+        )
+
+
+def test_a_round_by_keyboard_ends_in_before_and_after(browser: Browser, opened: Opened) -> None:
+    person = Person(browser, opened)
+    page = person.page
+    expect(page).to_have_url(f"{opened.origin}/vote")
+    counts = {"ArrowLeft": 1, "ArrowRight": 1, "ArrowDown": 1, "z": -1}
+    votes = 0
+    for key in ("ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowDown", "z", "ArrowLeft", "ArrowLeft", "ArrowRight"):
+        person.ready()
+        page.keyboard.press(key)
+        votes += counts[key]
+        expect(page.locator("#votes")).to_have_text(str(votes))
+    expect(page.get_by_role("heading", name="This round is complete")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Show me")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/gallery?version=2", timeout=120_000)  # other work may share the processor
+    slider = page.get_by_role("slider", name="Strength")
+    expect(slider).to_have_attribute("aria-valuetext", "like the best of 6")
+    after = person.pixels()
+    slider.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    expect(slider).to_have_attribute("aria-valuetext", "before")
+    before = person.pixels()
+    assert before != after
+    page.keyboard.press("End")
+    assert person.pixels() == after
+    page.keyboard.down("b")
+    assert person.pixels() == before
+    page.keyboard.up("b")
+    assert person.pixels() == after
+    page.get_by_role("button", name="Like candidate 0").press("Enter")
+    expect(page.get_by_role("button", name="Like candidate 0")).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("Order").select_option("liked")
+    expect(page.locator("#where")).to_have_text("1 to 1 of 1")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download candidate 0").click()
+    assert saved.value.suggested_filename == "version-2-candidate-0-best-of-6.png"
+    person.open("vote")
+    expect(page.locator("#wanted")).to_have_text("12")
+    assert person.complaints == []
+    person.context.close()
+
+
+@pytest.mark.parametrize("look", [{"color_scheme": "light"}, {"color_scheme": "dark", "locale": "zh-CN"}])
+def test_no_page_has_a_serious_finding_or_complains(browser: Browser, opened: Opened, axe: str, look: Any) -> None:
+    person = Person(browser, opened, **look)
+    for place in PLACES:
+        person.open(place)
+        person.page.evaluate(axe)
+        found = person.page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
+        serious = [
+            (place, one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+    assert person.complaints == []
+    person.context.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_pages_fit_the_window(browser: Browser, opened: Opened, width: int) -> None:
+    person = Person(browser, opened, viewport={"width": width, "height": 800})
+    for place in PLACES:
+        person.open(place)
+        assert not person.page.evaluate("document.documentElement.scrollWidth > innerWidth"), place
+    person.context.close()
+
+
+def test_a_server_that_is_gone_has_a_face(browser: Browser, opened: Opened) -> None:
+    person = Person(browser, opened)
+    person.page.route("**/api/v1/**", lambda route: route.abort())
+    person.page.goto(f"{opened.origin}/gallery")
+    expect(person.page.locator("#nothing")).to_contain_text("The connection is lost.")
+    person.page.goto(f"{opened.origin}/runs")
+    expect(person.page.locator("#outcome")).to_contain_text("The connection is lost.")
+    person.page.unroute("**/api/v1/**")
+    expect(person.page.locator("#outcome")).to_have_text("")
+    person.context.close()
