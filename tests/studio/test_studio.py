@@ -239,3 +239,33 @@ def test_work_that_is_stopped_leaves_the_study_as_it_was(tmp_path: Path) -> None
         ended = visitor.finished()
         assert (ended["stopped"], ended["version"], ended["error"]) == (True, None, "")
         assert study.versions.all() == []
+
+
+def test_versions_are_compared_without_saying_which_is_which(visitor: Visitor, aligned: Study) -> None:
+    through, shown = aligned.taste.hash, {"2": [], "1": []}
+    for number in range(6):
+        images = {
+            side: visitor.ask("GET", f"/compare/image.png?version=2&against=1&number={number}&side={side}").content
+            for side in ("left", "right")
+        }
+        latents = aligned.generator("base").latents(1, aligned.rng.child("blind", number))
+        new = to_uint8(aligned.generator(2).decode(latents).detach())[0].transpose(1, 2, 0)
+        left = np.array_equal(np.asarray(Image.open(io.BytesIO(images["left"]))), new)
+        right = np.array_equal(np.asarray(Image.open(io.BytesIO(images["right"]))), new)
+        assert left != right
+        shown["2"].append(left)
+        choice = "tie" if number == 5 else "left" if left else "right"
+        verdict = {"version": 2, "against": 1, "number": number, "choice": choice}
+        key = {"Idempotency-Key": f"comparison-{number}"}
+        for _ in range(2):
+            told = visitor.ask("POST", "/api/v1/compare", verdict, **key)
+            assert told.status_code == 201
+            assert told.json() == {"number": number + 1, "answers": number + 1}
+        assert visitor.ask("POST", "/api/v1/compare", verdict).status_code == 409
+    assert len(set(shown["2"])) == 2, "the sides must not tell"
+    result = visitor.ask("GET", "/api/v1/compare/result?version=2&against=1").json()
+    assert (result["value"], result["answers"], round(result["ties"], 3)) == (1.0, 6, round(1 / 6, 3))
+    assert 0.5 < result["low"] < 0.6
+    assert aligned.taste.hash == through
+    assert visitor.ask("GET", "/compare?version=2").status_code == 200
+    assert visitor.ask("GET", "/compare?version=1").status_code == 422

@@ -10,6 +10,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.core.errors import BadConfiguration
+from penchant.studio._compare import Compare
 from penchant.studio._gallery import PAGE, Gallery, Order
 from penchant.studio._portrait import TastePage
 from penchant.studio._rounds import Rounds
@@ -73,32 +74,32 @@ class Pages:
     async def vote(self, request: Request) -> Response:
         """Voting, inside the studio; before there is a generator, a face that says so."""
         if not self._study.versions.all():
-            return self._page(request, "waiting.html", "vote")
-        return self._page(request, "vote.html", "vote", studio=True)
+            return self.page(request, "waiting.html", "vote")
+        return self.page(request, "vote.html", "vote", studio=True)
 
     async def gallery(self, request: Request) -> Response:
         """Before and after."""
         if not self._study.versions.all():
-            return self._page(request, "waiting.html", "gallery")
+            return self.page(request, "waiting.html", "gallery")
         versions = self._study.versions.all()
-        return self._page(request, "gallery.html", "gallery", versions=versions, count=len(self._study.pool("base")))
+        return self.page(request, "gallery.html", "gallery", versions=versions, count=len(self._study.pool("base")))
 
     async def taste(self, request: Request) -> Response:
         """The portrait."""
         if not self._study.versions.all():
-            return self._page(request, "waiting.html", "taste")
+            return self.page(request, "waiting.html", "taste")
         if not self._study.taste.votes:
-            return self._page(request, "taste_empty.html", "taste")
-        return self._page(request, "taste.html", "taste", **self._taste.context(texts_for(request)))
+            return self.page(request, "taste_empty.html", "taste")
+        return self.page(request, "taste.html", "taste", **self._taste.context(texts_for(request)))
 
     async def runs(self, request: Request) -> Response:
         """The versions, and what is being made."""
         context = versions_listed(self._study, texts_for(request))
-        return self._page(request, "runs.html", "runs", **context)
+        return self.page(request, "runs.html", "runs", **context)
 
     async def help(self, request: Request) -> Response:
         """How it works."""
-        return self._page(request, "help.html", "help")
+        return self.page(request, "help.html", "help")
 
     async def speak(
         self, language: Annotated[str, PathParameter(pattern="^[a-z]{2}$")], back: str = "/"
@@ -168,7 +169,8 @@ class Pages:
         self._voting.next_round(_MORE_VOTES)
         return {"more": _MORE_VOTES}
 
-    def _page(self, request: Request, template: str, here: str, **context: Any) -> Response:
+    def page(self, request: Request, template: str, here: str, **context: Any) -> Response:
+        """A page with what all of them need."""
         texts = texts_for(request)
         shared = {
             "t": texts,
@@ -198,3 +200,9 @@ def add_pages(app: FastAPI, study: Study, guard: Guard, work: Work, voting: Roun
     app.add_api_route("/api/v1/work/train", pages.train, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/work/stop", pages.stop, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/round/more", pages.more, methods=["POST"], dependencies=own_page)
+    compare = Compare(study, pages.page)
+    app.add_api_route("/compare", compare.show, dependencies=visitor, include_in_schema=False)
+    app.add_api_route("/compare/image.png", compare.image, dependencies=visitor)
+    app.add_api_route("/api/v1/compare", compare.next, dependencies=visitor)
+    app.add_api_route("/api/v1/compare", compare.answer, methods=["POST"], status_code=201, dependencies=own_page)
+    app.add_api_route("/api/v1/compare/result", compare.result, dependencies=visitor)

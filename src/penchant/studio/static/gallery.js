@@ -15,7 +15,7 @@ const ARROW = "M10 3v10M6 9.5l4 4 4-4M4 17h12";
 
 /** @type {Listed | null} */
 let listed = null;
-/** @type {Map<number, HTMLImageElement>} */
+/** @type {Map<number, {image: HTMLImageElement, ready: boolean, loaded: Promise<void>}>} */
 let strips = new Map();
 let page = 0;
 let held = false;
@@ -42,17 +42,23 @@ async function load() {
   }
 }
 
-/** @param {number} bestOf @returns {Promise<HTMLImageElement | undefined>} */
-async function strip(bestOf) {
-  if (listed === null || listed.rows.length === 0) return undefined;
-  const known = strips.get(bestOf);
-  if (known) return known;
-  const image = new Image();
-  strips.set(bestOf, image);
-  const rows = listed.rows.map((row) => `row=${row}`).join("&");
-  image.src = `/gallery/strip.png?version=${listed.version}&best_of=${bestOf}&${rows}`;
-  await image.decode();
-  return image;
+/** @param {number} bestOf @returns {Promise<void>} when the strip can be drawn; each is asked for once */
+function strip(bestOf) {
+  if (listed === null || listed.rows.length === 0) return Promise.resolve();
+  let wanted = strips.get(bestOf);
+  if (wanted === undefined) {
+    const image = new Image();
+    const rows = listed.rows.map((row) => `row=${row}`).join("&");
+    image.src = `/gallery/strip.png?version=${listed.version}&best_of=${bestOf}&${rows}`;
+    wanted = { image, ready: false, loaded: Promise.resolve() };
+    const one = wanted;
+    one.loaded = image.decode().then(() => {
+      one.ready = true;
+    });
+    strips.set(bestOf, one);
+    one.loaded.catch(() => strips.delete(bestOf)); // so that it is asked for again
+  }
+  return wanted.loaded;
 }
 
 // --------------------------------------------------------------------------------------------------------- showing
@@ -117,19 +123,19 @@ function draw() {
   wall.classList.toggle("sides", side);
   element("strength-value").value = chosen === 1 ? say("strength_none") : say("strength_value", { n: chosen });
   element("strength").setAttribute("aria-valuetext", element("strength-value").value);
-  const images = (side ? [1, chosen] : [best]).map((one) => ({ one, image: strips.get(one) }));
-  for (const { one, image } of images) {
-    if (!image?.complete || image.naturalWidth === 0) {
-      strip(one).then((loaded) => loaded && draw(), () => face(say("lost")));
-      return; // what is there stays until it has come
-    }
+  if (listed.rows.length === 0) return;
+  const images = (side ? [1, chosen] : [best]).map((one) => ({ one, strip: strips.get(one) }));
+  const missing = images.find(({ strip }) => !strip?.ready);
+  if (missing) {
+    strip(missing.one).then(draw, () => face(say("lost")));
+    return; // what is there stays until it has come
   }
   listed.rows.forEach((row, place) => {
     const cell = element("grid").children[place];
     const shown = cell.querySelector(".shown");
     while (shown.children.length < images.length) shown.append(document.createElement("canvas"));
     while (shown.children.length > images.length) shown.lastChild.remove();
-    images.forEach(({ one, image }, at) => paint(shown.children[at], /** @type {any} */ (image), place, row, one));
+    images.forEach(({ one, strip }, at) => paint(shown.children[at], /** @type {any} */ (strip).image, place, row, one));
     cell.querySelector("a").href = `/gallery/candidate.png?version=${listed?.version}&row=${row}&best_of=${best}&save=true`;
   });
 }

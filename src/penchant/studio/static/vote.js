@@ -7,7 +7,7 @@ import { pairOf } from "./pairs.js";
 import { say } from "./texts.js";
 import { View } from "./view.js";
 
-const AHEAD = 3; // pairs known at a time: one shown, two loaded
+const AHEAD = 6; // pairs known at a time: one shown, five loaded
 const REVEAL_MS = 150; // a key this soon after a pair appeared was meant for the one before
 const NOTICE_MS = 6000;
 const KEYS = /** @type {const} */ ({
