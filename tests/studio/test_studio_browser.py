@@ -179,7 +179,8 @@ def test_a_round_by_keyboard_ends_in_before_and_after(browser: Browser, opened: 
 @pytest.mark.parametrize("look", [{"color_scheme": "light"}, {"color_scheme": "dark", "locale": "zh-CN"}])
 def test_no_page_has_a_serious_finding_or_complains(browser: Browser, opened: Opened, axe: str, look: Any) -> None:
     person = Person(browser, opened, **look)
-    for place in PLACES:
+    compared = ["compare?version=2"] if len(opened.study.versions.all()) > 1 else []  # where the round above was played
+    for place in [*PLACES, *compared]:
         person.open(place)
         person.page.evaluate(axe)
         found = person.page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
