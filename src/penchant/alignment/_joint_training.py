@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,14 @@ def free(
     with torch.no_grad():
         for mean, value in zip(average, (*moved, *learned), strict=True):
             value.copy_(mean)
-    for parameter in learned:
+    return transport
+
+
+@torch.no_grad()
+def settle(continued: Continued, before: Sequence[Tensor], share: float) -> None:
+    """Take only ``share`` of what the parameters learned; their image KL falls with its square. Freezes them."""
+    for parameter, was in zip(continued.parameters, before, strict=True):
         parameter.grad = None
         parameter.requires_grad_(False)
-    return transport
+        if share < 1:
+            parameter.copy_(torch.lerp(was, parameter, share))

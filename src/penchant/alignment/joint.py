@@ -1,5 +1,6 @@
 """The source documents' objective: go on training on the images while the generator is pulled towards the taste."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from penchant.alignment._joint_training import Freeing, free
+from penchant.alignment._joint_training import Freeing, free, settle
 from penchant.alignment._original import original_of
 from penchant.alignment._price import REFERENCE, first_price, require_gradients
 from penchant.alignment._retrained import RetrainedGenerator
-from penchant.alignment._tilt_training import BudgetPrice, Schedule, train
+from penchant.alignment._tilt_training import BudgetPrice, FixedPrice, Schedule, train
 from penchant.alignment._tilted import TiltedGenerator
 from penchant.alignment._transport import Transport
 from penchant.alignment.latent_tilt import CLOSE_ENOUGH, dial_for
@@ -23,6 +24,9 @@ from penchant.core.rng import Rng
 
 IMAGES_FOR_SIGMA = 512
 
+MOST_FOR_IMAGES = 0.25
+"""Share of the budget that the change of the generator may cost; of more, only so much is kept."""
+
 
 @dataclass(frozen=True)
 class Joint:
@@ -30,9 +34,10 @@ class Joint:
 
     KL = KL(p_ψ(z) ‖ p(z)) + E‖G_θ(z) − G(z)‖²/2σ², the exact divergence of noise and image together, where σ is the
     error with which the original gives the person's images back. Everything is divided by β: the images' loss, in the
-    generator's own units, has weight ``images_weight``/β and the reward λ = 1/β, a dual variable that makes the KL
-    meet the budget of ``strength``. A nat moves a picture by very little (a pixel value by σ/55 at 32 px), so nearly
-    all of the change comes from the noise, as it should where the original is to be kept.
+    generator's own units, has weight ``images_weight``/β and the reward λ = 1/β, a dual variable that is found while
+    only the noise moves. At the end the noise is dialled, and of what the generator learned as much kept, so that the
+    budget of ``strength`` is met; the generator may use a quarter of it. One nat moves a 32 px colour picture by very
+    little (each pixel value by σ/39), so nearly all of the change comes from the noise.
 
     For generators with a likelihood of images that can go on training (the VAE). Costs twice the ``latent_tilt``; use
     that where the generator is to stay frozen, and ``weighted`` for families without a likelihood.
@@ -53,7 +58,7 @@ class Joint:
     couplings: int = 6
     hidden: int = 128
     tilt_learning_rate: float = 6e-3
-    learning_rate: float = 3e-5
+    learning_rate: float = 1e-5
     images_weight: float = 1.0
     beta: float | None = None
 
@@ -92,7 +97,7 @@ class Joint:
         sigma = continued.error(torch.from_numpy(images[shown]))
         transport = Transport(original.latent_dim, self.couplings, self.hidden, rng.child("transport"))
         price, note = first_price(self.beta, original, reward, strength, rng.child("reference"))
-        dial = 1.0
+        dial, before = 1.0, [parameter.detach().clone() for parameter in continued.parameters]
         if price is not None:
             schedule = Schedule(self.tilt_steps, self.batch, self.tilt_learning_rate)
             transport = train(
@@ -101,14 +106,20 @@ class Joint:
             freeing = Freeing(
                 self.steps, self.batch, self.learning_rate, self.tilt_learning_rate / 10, self.images_weight
             )
+            # The price found for the noise stays: the optimiser's own noise in the pictures must not raise it.
+            fixed = FixedPrice(price.beta)
             transport = free(
-                transport, continued, original, reward, images, sigma, price, freeing, rng.child("steps"), report
+                transport, continued, original, reward, images, sigma, fixed, freeing, rng.child("steps"), report
             )
         aligned = RetrainedGenerator("joint", original, continued.generator, transport, dial)
         if isinstance(price, BudgetPrice):
-            left = strength.target_kl - aligned.image_kl(sigma, REFERENCE, rng.child("image kl"))[0]
-            dial = dial_for(transport, left, rng.child("calibration")) if left > 0 else 0.0
+            of_images = aligned.image_kl(sigma, REFERENCE, rng.child("image kl"))[0]
+            most = MOST_FOR_IMAGES * strength.target_kl
+            settle(continued, before, math.sqrt(min(1.0, most / max(of_images, 1e-9))))
+            dial = dial_for(transport, strength.target_kl - min(of_images, most), rng.child("calibration"))
             aligned = aligned.dialled(dial)
+        else:
+            settle(continued, before, 1.0)
         kl_nats, error = _kl(aligned, sigma, rng.child("kl"))
         if isinstance(price, BudgetPrice) and abs(kl_nats / strength.target_kl - 1) > CLOSE_ENOUGH:
             note = f"{kl_nats:.2f} of {strength.target_kl:.2f} nats were spent"

@@ -13,7 +13,7 @@ from scipy.optimize import root_scalar
 from penchant.alignment._original import original_of
 from penchant.alignment._price import REFERENCE, first_price, require_gradients
 from penchant.alignment._tilt_training import BudgetPrice, Schedule, train
-from penchant.alignment._tilted import KL_DRAWS, TiltedGenerator
+from penchant.alignment._tilted import TiltedGenerator, kl_draws
 from penchant.alignment._transport import Transport, antithetic, latent_kl
 from penchant.core.contracts import Alignment, Generator, Progress, Report, Reward, Strength, silent
 from penchant.core.rng import Rng
@@ -113,7 +113,7 @@ class LatentTilt:
 
 def dial_for(transport: Transport, target_kl: float, rng: Rng) -> float:
     """The dial at which ``transport`` costs ``target_kl`` nats, or the largest one where that is not enough."""
-    u = antithetic(KL_DRAWS, len(transport.shift), rng.torch())
+    u = antithetic(kl_draws(len(transport.shift)), len(transport.shift), rng.torch())
 
     @torch.no_grad()
     def excess(dial: float) -> float:

@@ -34,6 +34,7 @@ from penchant.generators._common import (
     training_conditions,
     write_pretrained,
 )
+from penchant.generators._flow_continued import ContinuedFlow
 from penchant.generators._velocity import Velocity, VelocityMatching
 from penchant.training.loop import Settings, train
 from penchant.training.objective import MuonAdam, Objective
@@ -171,6 +172,10 @@ class FlowImages(Generator):
             return self.network(x, time)
         free, bound = self.network(x.repeat(2, 1, 1, 1), time, _with_none(condition)).chunk(2)
         return torch.lerp(free, bound, self.settings.guidance)
+
+    def continued(self) -> ContinuedFlow:
+        """A copy whose velocity goes on training."""
+        return ContinuedFlow(self)
 
     @property
     def hash(self) -> str:
