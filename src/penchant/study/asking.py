@@ -6,13 +6,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Int
 
-from penchant.core.contracts import QUERIES, Asked, Candidates, Choice, Strategy
+from penchant.core.contracts import QUERIES, Asked, Candidates, Choice, Posterior, Strategy
 from penchant.core.family import parse_spec
 from penchant.core.rng import Rng
 from penchant.store import ImageRecord, NewQuery, Query, Store
 from penchant.study.files import png_bytes
 from penchant.study.pool import Pool
 from penchant.study.settings import StudySettings
+from penchant.study.suspicion import MORE, suspicious
 from penchant.study.taste import Taste
 
 AGAIN = "again"
@@ -52,11 +53,12 @@ class Asker:
         rng = self.rng.child("ask", number)
         audit, earlier = self._is_audit(number), self._earlier(version, taste, voter)
         posterior = taste.posterior if voter is None else taste.of(voter)
+        repeats = self._again_share(taste, posterior, voter) if earlier else 0.0
         again = None
-        if earlier and self._is_again(number):
+        if earlier and self._is_again(number, repeats):
             again = earlier[int(rng.child("again").numpy().integers(len(earlier)))]
             name, rows, score = AGAIN, [again.right_row, again.left_row], 0.0
-            propensity = self.settings.again_share / len(earlier)
+            propensity = repeats / len(earlier)
         else:
             name, strategy = self._auditor if audit else self._chooser
             shown = self._counts(version, len(pool))
@@ -69,7 +71,7 @@ class Asker:
             )
             proposal = strategy.propose(candidates, posterior, 1, rng.child("strategy").numpy())
             name, rows, score = proposal.strategy or name, proposal.pairs[0].tolist(), float(proposal.scores[0])
-            others = self.settings.audit_share + (self.settings.again_share if earlier else 0)
+            others = self.settings.audit_share + repeats
             share = self.settings.audit_share if audit else 1 - others
             propensity = share * float(proposal.propensities[0])
         left, right = (pool.features[row][None] for row in rows)
@@ -119,15 +121,25 @@ class Asker:
         block, place = divmod(number - 1, block_size)
         return place == int(self.rng.child("audit", block).numpy().integers(block_size))
 
-    def _is_again(self, number: int) -> bool:
-        """One uniformly random place that is no audit in each block of 1 / again_share queries."""
-        if self.settings.again_share == 0:
-            return False
-        block_size = max(1, round(1 / self.settings.again_share))
+    def _again_share(self, taste: Taste, posterior: Posterior, voter: str | None) -> float:
+        """The share of questions that are asked again: larger while the answers call for a check."""
+        usual = self.settings.again_share
+        whose = voter or taste.voters[next(reversed(taste.votes))]
+        if not suspicious(taste.votes, taste.voters, whose, posterior):
+            return usual
+        return max(usual, min(MORE * usual, 1 - self.settings.audit_share))
+
+    def _is_again(self, number: int, share: float) -> bool:
+        """One uniformly random place that is no audit in each block of 1 / share queries."""
+        block_size = max(1, round(1 / share))
         block = (number - 1) // block_size
         block_of = range(block * block_size + 1, (block + 1) * block_size + 1)
         places = [place for place in block_of if not self._is_audit(place)]
-        return bool(places) and number == places[int(self.rng.child("again", block).numpy().integers(len(places)))]
+        return bool(places) and number == places[int(self._places(share, block).integers(len(places)))]
+
+    def _places(self, share: float, block: int) -> np.random.Generator:
+        name = "again" if share == self.settings.again_share else "check"
+        return self.rng.child(name, block).numpy()
 
     def _earlier(self, version: int, taste: Taste, voter: str | None) -> list[Query]:
         """The audits that may be asked again: of this pool, decided by ``voter`` or who voted last, never repeated.

@@ -35,7 +35,7 @@ class StudySettings:
             into memory otherwise; that costs no accuracy, and some milliseconds a question.
         audit_share: the share of pairs chosen uniformly at random, the only votes used to judge models.
         again_share: the share of pairs that ask an earlier audit again, sides swapped: how often people agree with
-            themselves bounds how often anybody can be right about them.
+            themselves bounds how often anybody can be right about them. Twice as many while answers look suspicious.
         refit_every: votes between two refits of the preference model.
         like_best_of: strength of the alignment, said as "like the best of N".
         caution: how many standard deviations below the mean utility the reward lies.
