@@ -17,7 +17,7 @@ class Adaptive:
     """Discounted Exp3 over strategies (Auer et al. 2002): the step "update the query strategy from the evaluation".
 
     One arm chooses each round. What it earns is the share of the distance to held-out images that the generator then
-    made up (kernel distance, see ``penchant train --select``): images that no arm can choose. With few rounds it is
+    made up, as the caller measured it: images that no arm can choose. With few rounds it is
     a fair rotation rather than a learner: telling arms apart takes tens of rounds. Use it where rounds are many or
     where no arm is known to be right; else ``typicality`` for small budgets and ``density`` for dirty pools.
     An arm that cannot choose yet (no generator, no votes) lets another have its turn. Cost: that of the arm.

@@ -19,7 +19,7 @@ class Typicality:
     Variety without outliers: the strategy for small budgets and pools about which nothing is known. ``k_centre``
     covers the edges instead. Images taken before do not move the clusters. Cost: the clusters are found in two steps,
     coarse ones, then in each of them its share of the images asked for, so that it grows with n·√count·d rather
-    than n·count·d; what that loses against one step is in docs/benchmarks/active-training.md.
+    than n·count·d.
 
     Attributes:
         neighbours: an image is typical whose mean distance to so many nearest ones of its cluster is small.
