@@ -92,6 +92,13 @@ def test_steps_one_by_one(workplace: Path):
     assert first[0] == first[1]
     assert first[0] != first[2]
     assert sorted(path.name for path in (workplace / "c").iterdir()) == ["0000.png", "0001.png", "0002.png"]
+    done = penchant("compare", "study", "latest", "base", "--voter", "taste:red", "--votes", "8", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"version 2 won \d+% of 8 decisive votes|Version 2 is preferred", done.stdout)
+    done = penchant("leaderboard", "study", "--json", "board.json", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "8 answers of 1 voter, " in done.stdout
+    assert json.loads((workplace / "board.json").read_text())["votes"] == 8
     done = penchant("evaluate", "study", "--json", "figures.json", cwd=workplace)
     assert done.returncode == 0, done.stderr
     figures = json.loads((workplace / "figures.json").read_text())

@@ -14,6 +14,7 @@ from penchant.cli.options import (
     Against,
     Aligner,
     ExtractorName,
+    FirstVersion,
     Fit,
     Generator,
     Grey,
@@ -24,6 +25,7 @@ from penchant.cli.options import (
     JsonFile,
     LikeBestOf,
     Prompt,
+    SecondVersion,
     Seed,
     Size,
     Source,
@@ -270,6 +272,29 @@ def evaluate(
 
     settings = build(ImageSettings, {"size": size, "colour": not grey, "fit": fit}, "the command line")
     compare_images(console, out, images, against, settings, holdout, count, extractor, seed, json_file, html_file)
+
+
+@app.command()
+def compare(
+    study: StudyPath,
+    first: FirstVersion = "latest",
+    second: SecondVersion = "base",
+    voter: VoterOption = "human",
+    votes: VotesOption = 50,
+    json_file: JsonFile = None,
+) -> None:
+    """Compare two versions blindly: sides at random, names hidden; the answers teach no taste."""
+    from penchant.cli.compare import compare_versions
+
+    compare_versions(console, out, study, first, second, voter, votes, json_file)
+
+
+@app.command()
+def leaderboard(study: StudyPath, json_file: JsonFile = None) -> None:
+    """Order the versions by all blind comparisons of them."""
+    from penchant.cli.compare import show_leaderboard
+
+    show_leaderboard(out, study, json_file)
 
 
 @app.command()

@@ -76,3 +76,5 @@ Prompt = Annotated[
         "--prompt", help="What to draw, for generators trained with captions or classes (flow).", metavar="WORDS"
     ),
 ]
+FirstVersion = Annotated[str, typer.Argument(help="A version: base, latest, or a number.", metavar="A")]
+SecondVersion = Annotated[str, typer.Argument(help="The version to compare it with.", metavar="B")]

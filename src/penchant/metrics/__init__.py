@@ -2,6 +2,16 @@
 
 from penchant.metrics._battery import measure_all
 from penchant.metrics._intervals import wilson
+from penchant.metrics._ranking import Strengths, bradley_terry, connected, votes_needed
 from penchant.metrics._win_rate import WinRate, win_rate
 
-__all__ = ["WinRate", "measure_all", "wilson", "win_rate"]
+__all__ = [
+    "Strengths",
+    "WinRate",
+    "bradley_terry",
+    "connected",
+    "measure_all",
+    "votes_needed",
+    "wilson",
+    "win_rate",
+]

@@ -1,0 +1,152 @@
+"""Versions compared blindly, and their order."""
+
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+import pytest
+
+from penchant.core.contracts import Choice
+from penchant.core.errors import BadConfiguration, BadVote, NotReady, StudyDamaged, UnknownName
+from penchant.core.rng import Rng
+from penchant.study import Study, vote
+from penchant.study.blind import Blind
+from penchant.study.comparing import BlindComparison, Compared, compare, comparisons, result
+from penchant.study.leaderboard import leaderboard, rank
+
+
+@pytest.fixture(scope="module")
+def aligned_folder(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with two versions."""
+    folder = copytree(trained_folder, tmp_path_factory.mktemp("aligned") / "study")
+    with Study.open(folder) as study:
+        vote(study, "warm", 8)
+        study.align(4)
+    return folder
+
+
+@pytest.fixture
+def aligned(aligned_folder: Path, tmp_path: Path):
+    with Study.open(copytree(aligned_folder, tmp_path / "study")) as study:
+        yield study
+
+
+def test_answers_are_kept_apart_from_the_votes_that_teach(aligned: Study):
+    taste, through = aligned.taste.hash, aligned.taste.through
+    found = compare(aligned, "latest", "base", "warm", 40)
+    assert found.rate.n + found.both_bad + found.skipped == 40
+    assert (found.first, found.second, found.voters) == (2, 1, ("warm",))
+    assert len(aligned.store.votes()) == 8
+    again = aligned.untaught_taste()
+    again.replay(aligned.store.events())
+    assert (again.hash, again.through) == (taste, through)
+    turned = result(aligned, "base", 2)
+    assert turned.rate.value == pytest.approx(1 - found.rate.value)
+    assert turned.sentence != found.sentence
+    assert compare(aligned, 2, 1, "warm", 5).rate.n >= found.rate.n
+
+
+def test_an_aligned_version_is_preferred_by_the_taste_it_was_aligned_to(aligned: Study):
+    found = compare(aligned, 2, 1, "warm(consistency=50, lapse=0)", 60)
+    assert found.rate.value > 0.5
+    board = leaderboard(aligned)
+    assert board.standings[0].version == 2
+    assert board.reference == 1
+    assert "say nothing of other people" in board.notes[0]
+
+
+def test_sides_are_a_coin_and_names_are_hidden(aligned: Study):
+    session = BlindComparison(aligned, 2, 1, "anna", 40)
+    sides: list[int] = []
+    for number in range(1, 41):
+        pair = session.ask()
+        assert pair.number == number
+        assert set(vars(pair)) == {"number", "left", "right"}
+        session.tell(pair.number, Choice.LEFT, client_key=f"key-{number}")
+        sides.append(int(aligned.store.events()[-1].payload["left"]))
+    assert 10 < sides.count(1) < 30
+    found = result(aligned, 2, 1)
+    assert found.rate.value == sides.count(2) / 40  # always left is no preference for a version
+    other = BlindComparison(aligned, 1, 2, "ben", 1)
+    first = BlindComparison(aligned, 1, 2, "anna", 1)
+    both = {
+        name: {session.image_png(pair.left), session.image_png(pair.right)}
+        for name, session in (("ben", other), ("anna", first))
+        for pair in [session._pair(1)]
+    }
+    assert both["ben"] == both["anna"]
+
+
+def test_an_answer_counts_once_and_can_be_taken_back(aligned: Study):
+    session = BlindComparison(aligned, 2, 1, "anna", 5)
+    first = session.ask()
+    assert [pair.number for pair in session.prefetch(2)] == [2, 3]
+    assert session.tell(1, Choice.TIE, client_key="k1") == session.tell(1, Choice.TIE, client_key="k1") == 1
+    with pytest.raises(BadVote, match="'k1' was used before"):
+        session.tell(1, Choice.LEFT, client_key="k1")
+    with pytest.raises(BadVote, match="pair 1 was answered already"):
+        session.tell(1, Choice.LEFT, client_key="k2")
+    with pytest.raises(BadVote, match="pair 400 was answered already, or was not asked"):
+        session.tell(400, Choice.LEFT, client_key="k3")
+    assert result(aligned, 2, 1).rate.tie_rate == 1
+    assert session.undo()
+    assert not session.undo()
+    assert session.ask() == first
+    assert comparisons(aligned.store.events()) == []
+    assert session.progress().votes == 0
+    with pytest.raises(BadVote, match="has no image"):
+        session.image_png("0" * 64)
+
+
+def test_what_cannot_be_compared_is_told(aligned: Study):
+    with pytest.raises(BadConfiguration, match="are both version 1"):
+        compare(aligned, "base", 1, "warm", 3)
+    with pytest.raises(UnknownName, match="no version named '9'"):
+        compare(aligned, 9, 1, "warm", 3)
+    with pytest.raises(BadConfiguration, match="votes must be at least 1"):
+        compare(aligned, 2, 1, "warm", 0)
+    with pytest.raises(NotReady, match="no versions were compared yet"):
+        leaderboard(aligned)
+    from penchant.store import NewEvent
+
+    aligned.store.append(NewEvent("versus", voter="x", session="s", choice=Choice.LEFT, payload={"left": 1}))
+    with pytest.raises(StudyDamaged, match="a versus, cannot be read"):
+        result(aligned, 2, 1)
+
+
+def answers(voter: str, versions: tuple[int, int], wins: int, losses: int, ties: int = 0) -> list[Compared]:
+    choices = [Choice.LEFT] * wins + [Choice.RIGHT] * losses + [Choice.TIE] * ties
+    return [Compared(number, voter, versions, number, choice) for number, choice in enumerate(choices)]
+
+
+def test_leaderboard_orders_versions_and_tells_those_that_are_not_linked():
+    found = answers("a", (1, 2), 10, 30) + answers("b", (2, 3), 15, 25, 5) + answers("b", (7, 8), 3, 3)
+    board = rank(found, Rng(0))
+    assert [one.version for one in board.standings] == [3, 2, 1]
+    assert board.apart == (7, 8)
+    assert "Not linked to these by any comparison: 7, 8" in board.notes[-1]
+    second = board.standings[1]
+    assert second.value == pytest.approx(0.75, abs=0.03)
+    assert board.standings[-1].value == board.standings[-1].low == 0.5
+
+
+def test_intervals_are_wider_when_voters_disagree():
+    agreeing = [each for name in "abcdef" for each in answers(name, (1, 2), 10, 20)]
+    split = [each for name in "abc" for each in answers(name, (1, 2), 0, 30)]
+    split += [each for name in "def" for each in answers(name, (1, 2), 20, 10)]
+    narrow, wide = (
+        next(one for one in rank(found, Rng(0)).standings if one.version == 2) for found in (agreeing, split)
+    )
+    assert narrow.value == pytest.approx(wide.value, abs=0.01)
+    assert wide.high - wide.low > 0.3 > narrow.high - narrow.low
+    assert np.isfinite([wide.low, wide.high]).all()
+
+
+def test_answers_given_in_the_studio_count_too(aligned: Study):
+    page = Blind(aligned, 2, 1)
+    for number, choice in enumerate((Choice.LEFT, Choice.RIGHT, Choice.TIE, Choice.LEFT)):
+        page.answer(number, choice, "anna", "s", f"key-{number}")
+    assert result(aligned, 2, 1).rate == page.result()
+    compare(aligned, 2, 1, "coin", 3)
+    assert page.result().n == 4
+    assert result(aligned, 2, 1).voters == ("anna", "coin")
