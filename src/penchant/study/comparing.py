@@ -220,7 +220,7 @@ class BlindComparison:
         self._answered = [
             each
             for each in comparisons(study.store.events())
-            if each.voter == voter and each.versions == self.versions and each.pair > 0
+            if (each.voter, each.versions) == (voter, self.versions) and each.pair > 0
         ]
         self._wanted = len(self._answered) + more
         self._keys: dict[str, tuple[int, Choice]] = {}
