@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from penchant.cli.invites import invite, invites, revoke
 from penchant.cli.options import (
     Against,
     Aligner,
@@ -63,6 +64,8 @@ app = typer.Typer(
 tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, import, blend, show.")
 app.add_typer(tastes, name="taste")
 app.command()(studio)
+for command in (invite, invites, revoke):
+    app.command()(command)
 console = Console(stderr=True, soft_wrap=True)
 out = Console(soft_wrap=True)
 
