@@ -76,3 +76,7 @@ Prompt = Annotated[
         "--prompt", help="What to draw, for generators trained with captions or classes (flow).", metavar="WORDS"
     ),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", help="Keep the votes there: postgresql+psycopg://user@host/name.", metavar="URL"),
+]

@@ -12,6 +12,7 @@ from pathlib import Path
 from penchant.core.errors import BadConfiguration, UnknownName
 from penchant.store import Event, NewEvent, Store
 from penchant.study.files import study_folder
+from penchant.study.settings import StudySettings
 
 _VOTER = re.compile(r"[^\W_][\w .@+-]{0,59}")
 _DAY = 86400.0
@@ -163,7 +164,7 @@ def open_invites(path: str | Path) -> Generator[Invites]:
         StudyMissing, StudyTooNew, StudyDamaged.
     """
     folder = study_folder(path)
-    with Store.open(folder) as store:
+    with Store.open(folder, StudySettings.load(folder).database) as store:
         yield Invites(store)
 
 

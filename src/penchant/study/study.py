@@ -144,7 +144,7 @@ class Study:
             undo.callback(shutil.rmtree, path, ignore_errors=True)
             lock = StudyLock(path)
             undo.callback(lock.release)
-            store = Store.create(path)
+            store = Store.create(path, settings.database)
             undo.callback(store.close)
             study = Study(path, settings, store, lock)
             study.images = study.read_images(report)
@@ -162,7 +162,8 @@ class Study:
         path = study_folder(path)
         lock = StudyLock(path)
         try:
-            return Study(path, StudySettings.load(path), Store.open(path), lock)
+            settings = StudySettings.load(path)
+            return Study(path, settings, Store.open(path, settings.database), lock)
         except BaseException:
             lock.release()
             raise
