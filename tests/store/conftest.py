@@ -1,20 +1,42 @@
-"""Small images, pairs and an empty store."""
+"""Small images, pairs and an empty store, in SQLite and in PostgreSQL."""
 
 import io
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import create_engine, text
+from tests.postgresql import cluster
 
 from penchant.store import ImageRecord, NewQuery, Store
 
 MakeQuery = Callable[..., NewQuery]
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    with cluster() as url:
+        yield url
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "study") as opened:
+def new_database(postgresql: str) -> str:
+    """The URL of an empty database."""
+    name = f"study_{next(_NUMBERS)}"
+    engine = create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{postgresql.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    url = request.getfixturevalue("new_database") if request.param == "postgresql" else None
+    with Store.create(tmp_path / "study", url) as opened:
         yield opened
 
 

@@ -10,9 +10,11 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from penchant.cli.invites import invite, invites, revoke
 from penchant.cli.options import (
     Against,
     Aligner,
+    Database,
     ExtractorName,
     FirstVersion,
     Fit,
@@ -65,6 +67,8 @@ app = typer.Typer(
 tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, import, blend, show.")
 app.add_typer(tastes, name="taste")
 app.command()(studio)
+for command in (invite, invites, revoke):
+    app.command()(command)
 console = Console(stderr=True, soft_wrap=True)
 out = Console(soft_wrap=True)
 
@@ -117,11 +121,14 @@ def run(
     aligner: Aligner = "latent_tilt",
     generator: Generator = "vae",
     json_file: JsonFile = None,
+    database: Database = None,
 ) -> None:
     """Do everything: read the images, train, vote, align, evaluate, report. Goes on where an earlier run stopped."""
     from penchant.cli.steps import run_all, settings_of
 
-    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator)
+    settings = settings_of(
+        source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator, database
+    )
     run_all(console, out, study, settings, voter, votes, json_file)
 
 
@@ -138,12 +145,15 @@ def new(
     strategy: Strategy = "bald",
     aligner: Aligner = "latent_tilt",
     generator: Generator = "vae",
+    database: Database = None,
 ) -> None:
     """Make a study of a folder of images and say what was found in it; nothing is trained yet."""
     from penchant.cli.steps import settings_of, show_intake
     from penchant.study import Study
 
-    settings = settings_of(source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator)
+    settings = settings_of(
+        source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator, database
+    )
     with ProgressBars(console) as bars, Study.create(study, settings, bars) as made:
         images = made.images
     show_intake(out, images)

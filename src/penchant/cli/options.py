@@ -78,3 +78,7 @@ Prompt = Annotated[
 ]
 FirstVersion = Annotated[str, typer.Argument(help="A version: base, latest, or a number.", metavar="A")]
 SecondVersion = Annotated[str, typer.Argument(help="The version to compare it with.", metavar="B")]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", help="Keep the votes there: postgresql+psycopg://user@host/name.", metavar="URL"),
+]

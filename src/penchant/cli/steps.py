@@ -33,6 +33,7 @@ def settings_of(
     strategy: str = "bald",
     aligner: str = "latent_tilt",
     generator: str = "vae",
+    database: str | None = None,
 ) -> StudySettings:
     """Settings from options, checked like those of a file."""
     return StudySettings.parse(
@@ -45,6 +46,7 @@ def settings_of(
             "strategy": strategy,
             "aligner": aligner,
             "generator": generator,
+            **({} if database is None else {"database": database}),
         },
         "the command line",
     )

@@ -16,10 +16,13 @@ def studio(
     votes: Annotated[
         int, typer.Option("--votes", help="In a round, after which it offers to align.", metavar="N", min=1)
     ] = 40,
+    origin: Annotated[
+        str | None, typer.Option("--origin", help="The address others use, where a proxy serves it.", metavar="URL")
+    ] = None,
 ) -> None:
     """Open the studio in the browser: vote, see before and after, see the taste, align, and go on."""
     from penchant.studio import serve_studio
     from penchant.study import Study
 
     with Study.open(study) as opened:
-        serve_studio(opened, port=port, open_browser=browser, votes=votes)
+        serve_studio(opened, port=port, open_browser=browser, votes=votes, origin=origin)

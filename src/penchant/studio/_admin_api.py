@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 
+from penchant.core.errors import UnknownName
 from penchant.store import Event
 from penchant.studio import _shapes as shapes
 from penchant.studio._shared import SharedStudy
@@ -50,7 +51,10 @@ class AdminApi:
         @router.post("/invites/{invite}/revoke", dependencies=changing, responses=shapes.refusals(404))
         async def revoke(invite: shapes.Number) -> shapes.Revoked:
             """Take an invitation back, with every browser that came in by it."""
-            return shapes.Revoked(id=self.shared.invites.revoke(invite).number)
+            try:
+                return shapes.Revoked(id=self.shared.invites.revoke(invite).number)
+            except UnknownName as error:
+                raise HTTPException(404, str(error)) from None
 
         @router.get("/audit", dependencies=reading, responses=shapes.refusals())
         async def audit(

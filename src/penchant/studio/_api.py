@@ -10,33 +10,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from penchant.core.errors import (
-    BadConfiguration,
-    BadVote,
-    NotReady,
-    PenchantError,
-    StorageFull,
-    StudyBusy,
-    StudyMissing,
-    UnknownName,
-)
+from penchant.core.errors import PenchantError
 from penchant.studio import _shapes as shapes
 from penchant.studio._access import HOSTS, SafeHeaders
 from penchant.studio._admin_api import AdminApi
 from penchant.studio._export_api import ExportApi
 from penchant.studio._limits import SmallRequests
 from penchant.studio._operations import Meter, Metered, OperationsApi
+from penchant.studio._refusals import refusal
 from penchant.studio._shared import SharedStudy
 from penchant.studio._visitors import Visitor
 from penchant.studio._voting_api import VotingApi
 
-STATUS = {
-    BadVote: 409, NotReady: 409, StudyBusy: 503, StorageFull: 507, UnknownName: 404, StudyMissing: 404,
-    BadConfiguration: 422,
-}  # fmt: skip
-"""What a cause of Penchant's is over HTTP; 500 for all others."""
-
-_ABOUT = """Votes on pairs of images, and what they taught.
+ABOUT = """Votes on pairs of images, and what they taught.
 
 Let in by a cookie (`/?token=…` for the owner, `/?invite=…` for others) or, for programs of the owner, by
 `Authorization: Bearer TOKEN`. Changes by cookie need `Origin` and `X-CSRF-Token` (which `/api/v1/me` says). A vote is
@@ -46,7 +32,7 @@ answered when it is on the disk; the same Idempotency-Key and body again changes
 def api_app(shared: SharedStudy) -> FastAPI:
     """The application that serves a study's JSON API alone, with an entrance; programs need no pages."""
     app = FastAPI(
-        title="Penchant", version=version("penchant"), description=_ABOUT, openapi_url=None, docs_url=None,
+        title="Penchant", version=version("penchant"), description=ABOUT, openapi_url=None, docs_url=None,
         redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
     add_api(app, shared)
@@ -60,7 +46,7 @@ def api_app(shared: SharedStudy) -> FastAPI:
     for cause in (PenchantError, StarletteHTTPException, RequestValidationError):
         app.add_exception_handler(cause, refused)
     app.add_middleware(SmallRequests)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(shared), www_redirect=False)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts_of(shared), www_redirect=False)
     app.add_middleware(SafeHeaders)
     return app
 
@@ -92,16 +78,7 @@ async def refused(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": text}, status_code=status, headers=headers)
 
 
-def refusal(error: Exception) -> tuple[int, str, dict[str, str] | None]:
-    """The status, the sentence and the headers of a refusal."""
-    if isinstance(error, StarletteHTTPException):
-        return error.status_code, str(error.detail), dict(error.headers) if error.headers else None
-    if isinstance(error, RequestValidationError):
-        places = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        return 422, f"the request is not understood: {places}", None
-    return next((code for cause, code in STATUS.items() if isinstance(error, cause)), 500), str(error), None
-
-
-def _hosts(shared: SharedStudy) -> list[str]:
+def hosts_of(shared: SharedStudy) -> list[str]:
+    """The hosts a request may name: this machine's, and that of the address people use."""
     own = urlsplit(shared.origin).hostname if shared.origin else None
     return [*HOSTS, own] if own else list(HOSTS)

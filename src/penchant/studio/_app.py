@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,28 +20,17 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from penchant.core.contracts import Choice
 from penchant.core.errors import (
-    BadConfiguration,
     BadVote,
-    NotReady,
     PenchantError,
-    StorageFull,
-    StudyBusy,
-    UnknownName,
 )
 from penchant.studio._access import HOSTS, Access, SafeHeaders
+from penchant.studio._limits import SmallRequests
+from penchant.studio._refusals import refusal
 from penchant.studio._session import VotingSession
 from penchant.studio._texts import texts_for
 
 _HERE = Path(__file__).parent
 _TEMPLATES = Jinja2Templates(_HERE / "templates")
-_STATUS = {
-    BadVote: 409,
-    NotReady: 409,
-    StudyBusy: 503,
-    StorageFull: 507,
-    BadConfiguration: 422,
-    UnknownName: 422,
-}
 _SECONDS_AFTER_DONE = 10.0
 _UNDO_KEYS_KEPT = 1000
 
@@ -154,6 +144,7 @@ def voting_app(
     page = VotingPage(session, access, stop)
     app = bare_app("Penchant voting")
     app.add_api_route("/", page.enter, include_in_schema=False)
+    app.add_api_route("/healthz", _healthy)
     add_voting(app, page, access)
     app.add_api_route("/api/v1/finish", page.finish, methods=["POST"], dependencies=[Depends(access.require_page)])
     return app
@@ -168,15 +159,18 @@ def add_voting(app: FastAPI, page: VotingPage, access: Access) -> None:
     app.add_api_route("/images/{sha256}", page.image, dependencies=visitor)
 
 
-def bare_app(title: str) -> FastAPI:
-    """An application without pages: static files, refusals in words, and headers that keep browsers safe."""
-    app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
-    app.add_api_route("/healthz", _healthy)
+def bare_app(title: str, about: str = "", hosts: Sequence[str] = HOSTS) -> FastAPI:
+    """An application without pages: static files, refusals in words, small requests, safe headers."""
+    app = FastAPI(
+        title=title, version=version("penchant"), description=about, openapi_url=None, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     app.add_exception_handler(PenchantError, _refused)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)
+    app.add_middleware(SmallRequests)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     app.add_middleware(SafeHeaders)
     return app
 
@@ -187,14 +181,8 @@ async def _healthy() -> dict[str, str]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     """Every refusal is a sentence, in JSON; opened by a person, a small page."""
-    if isinstance(error, StarletteHTTPException):
-        status, text = error.status_code, str(error.detail)
-    elif isinstance(error, RequestValidationError):
-        places = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        status, text = 422, f"the request is not understood: {places}"
-    else:
-        status, text = next((code for cause, code in _STATUS.items() if isinstance(error, cause)), 500), str(error)
+    status, text, headers = refusal(error)
     if "text/html" in request.headers.get("accept", "") or request.url.path == "/":
         context = {"t": texts_for(request), "status": status, "text": text}
         return _TEMPLATES.TemplateResponse(request, "refused.html", context, status_code=status)
-    return JSONResponse({"error": text}, status_code=status)
+    return JSONResponse({"error": text}, status_code=status, headers=headers)

@@ -6,7 +6,6 @@ from typing import Any, Literal
 import numpy as np
 
 from penchant.core.contracts import LIKE
-from penchant.core.errors import BadVote
 from penchant.study import HUMAN, Study
 from penchant.study.files import png_bytes
 from penchant.study.strengths import Strengths
@@ -53,19 +52,6 @@ class Gallery:
             for seq, single in self.study.taste.singles.items()
             if single.voter == voter and single.channel == LIKE and single.positive
         }
-
-    def like(self, image: str, liked: bool) -> dict[str, Any]:
-        """Like a candidate, named ``VERSION-ROW``, or take the like back; the same again changes nothing."""
-        version, _, row = image.partition("-")
-        if not (version.isdecimal() and row.isdecimal()):
-            raise BadVote(f"a candidate is named VERSION-ROW, as in 2-17; found '{image}'")
-        place = (int(version), int(row))
-        known = self.liked()
-        if liked and place not in known:
-            self.study.like(place[1], pool=place[0], voter=HUMAN)
-        elif not liked and place in known:
-            self.study.unlike(known[place])
-        return {"image": image, "liked": liked}
 
     def strip(self, version: int, rows: list[int], like_best_of: float) -> bytes:
         """The candidates side by side in one PNG, so that a page is one request a strength."""

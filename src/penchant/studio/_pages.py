@@ -1,7 +1,7 @@
 """The pages around voting: gallery, taste, versions and help, with what their scripts ask for."""
 
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
@@ -14,8 +14,10 @@ from penchant.studio._compare import Compare
 from penchant.studio._gallery import PAGE, Gallery, Order
 from penchant.studio._portrait import TastePage
 from penchant.studio._rounds import Rounds
+from penchant.studio._shared import SharedStudy
 from penchant.studio._texts import COOKIE, languages, texts_for
 from penchant.studio._versions import versions_listed
+from penchant.studio._visitors import Visitor
 from penchant.studio._work import Work
 from penchant.study import Study
 
@@ -26,28 +28,6 @@ _MORE_VOTES = 20
 Version = Annotated[int, Query(ge=1)]
 Rows = Annotated[list[int], Query(min_length=1, max_length=PAGE)]
 Strongest = Annotated[float | None, Query(ge=1, le=1e6, allow_inf_nan=False)]
-
-
-class Guard(Protocol):
-    """Who may see and change things; the run's secrets."""
-
-    @property
-    def csrf(self) -> str:
-        """What proves that our own page is speaking."""
-        ...
-
-    @property
-    def cookie(self) -> str:
-        """The name under which a browser is remembered."""
-        ...
-
-    def require_visitor(self, request: Request) -> None:
-        """Refuse who was not let in."""
-        ...
-
-    def require_page(self, request: Request) -> None:
-        """Refuse a change that our own page did not ask for."""
-        ...
 
 
 class Alignment(BaseModel):
@@ -61,9 +41,9 @@ class Alignment(BaseModel):
 class Pages:
     """The handlers; like those of voting they are coroutines without waiting inside."""
 
-    def __init__(self, study: Study, guard: Guard, work: Work, voting: Rounds):
+    def __init__(self, study: Study, shared: SharedStudy, work: Work, voting: Rounds):
         self._study = study
-        self._guard = guard
+        self._shared = shared
         self._work = work
         self._voting = voting
         self._gallery = Gallery(study)
@@ -75,7 +55,7 @@ class Pages:
         """Voting, inside the studio; before there is a generator, a face that says so."""
         if not self._study.versions.all():
             return self.page(request, "waiting.html", "vote")
-        return self.page(request, "vote.html", "vote", studio=True)
+        return self.page(request, "vote.html", "vote", studio=self._who(request).owner)
 
     async def gallery(self, request: Request) -> Response:
         """Before and after."""
@@ -133,18 +113,6 @@ class Pages:
         headers = {"Content-Disposition": f'attachment; filename="{name}"'} if save else {}
         return Response(self._gallery.strip(version, [row], strength), media_type="image/png", headers=headers)
 
-    async def likes(self) -> dict[str, Any]:
-        """What is liked."""
-        return {"likes": [f"{version}-{row}" for version, row in self._gallery.liked()]}
-
-    async def like(self, image: str) -> dict[str, Any]:
-        """Like a candidate."""
-        return self._gallery.like(image, True)
-
-    async def unlike(self, image: str) -> dict[str, Any]:
-        """Take a like back."""
-        return self._gallery.like(image, False)
-
     async def working(self) -> dict[str, Any]:
         """What is being made, and how far it is."""
         return self._work.state()
@@ -169,6 +137,10 @@ class Pages:
         self._voting.next_round(_MORE_VOTES)
         return {"more": _MORE_VOTES}
 
+    def _who(self, request: Request) -> Visitor:
+        """The visitor, whom a dependency has let in already."""
+        return self._shared.visitors.known(request)
+
     def page(self, request: Request, template: str, here: str, **context: Any) -> Response:
         """A page with what all of them need."""
         texts = texts_for(request)
@@ -176,31 +148,32 @@ class Pages:
             "t": texts,
             "here": here,
             "languages": languages(),
-            "csrf": self._guard.csrf,
-            "run": self._guard.cookie,
+            "csrf": self._who(request).csrf,
+            "run": f"{self._shared.name}-{self._who(request).session}",
         }
         return TEMPLATES.TemplateResponse(request, template, {**shared, **context})
 
 
-def add_pages(app: FastAPI, study: Study, guard: Guard, work: Work, voting: Rounds) -> None:
-    """All pages of the studio but the entrance, and what their scripts ask for."""
-    pages = Pages(study, guard, work, voting)
-    visitor, own_page = [Depends(guard.require_visitor)], [Depends(guard.require_page)]
-    for name in ("vote", "gallery", "taste", "runs", "help"):
+def add_pages(app: FastAPI, shared: SharedStudy, work: Work, voting: Rounds) -> None:
+    """All pages of the studio but the entrance, and what their scripts ask for; who was invited votes, and no more."""
+    pages, visitors = Pages(shared.study, shared, work, voting), shared.visitors
+    studying = Depends(shared.studying)
+    anybody = [Depends(visitors.visitor), studying]
+    visitor, own_page = [Depends(visitors.owner), studying], [Depends(visitors.owner_page), studying]
+    for name in ("gallery", "taste", "runs"):
         app.add_api_route(f"/{name}", getattr(pages, name), dependencies=visitor, include_in_schema=False)
-    app.add_api_route("/language/{language}", pages.speak, dependencies=visitor, include_in_schema=False)
+    for name in ("vote", "help"):
+        app.add_api_route(f"/{name}", getattr(pages, name), dependencies=anybody, include_in_schema=False)
+    app.add_api_route("/language/{language}", pages.speak, dependencies=anybody, include_in_schema=False)
     app.add_api_route("/gallery/strip.png", pages.strip, dependencies=visitor)
     app.add_api_route("/gallery/candidate.png", pages.candidate, dependencies=visitor)
     app.add_api_route("/api/v1/gallery", pages.listed, dependencies=visitor)
-    app.add_api_route("/api/v1/likes", pages.likes, dependencies=visitor)
-    app.add_api_route("/api/v1/likes/{image}", pages.like, methods=["PUT"], dependencies=own_page)
-    app.add_api_route("/api/v1/likes/{image}", pages.unlike, methods=["DELETE"], dependencies=own_page)
     app.add_api_route("/api/v1/work", pages.working, dependencies=visitor)
     app.add_api_route("/api/v1/work/align", pages.align, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/work/train", pages.train, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/work/stop", pages.stop, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/round/more", pages.more, methods=["POST"], dependencies=own_page)
-    compare = Compare(study, pages.page)
+    compare = Compare(shared.study, pages.page)
     app.add_api_route("/compare", compare.show, dependencies=visitor, include_in_schema=False)
     app.add_api_route("/compare/image.png", compare.image, dependencies=visitor)
     app.add_api_route("/api/v1/compare", compare.next, dependencies=visitor)

@@ -64,6 +64,7 @@ def serve_studio(
     port: int = 0,
     open_browser: bool = True,
     votes: int = ROUND,
+    origin: str | None = None,
     announce: Callable[[str], None] = to_stderr,
 ) -> None:
     """Serve the studio of a study on 127.0.0.1 until Ctrl-C; what is being made then is ended, and kept.
@@ -72,12 +73,13 @@ def serve_studio(
         study: opened for writing; this process has it to itself.
         port, open_browser, announce: as for :func:`serve`.
         votes: after how many the page offers to align.
+        origin: the address people use, where a proxy in front serves it to others: ``https://studio.example.org``.
 
     Raises:
         BadConfiguration: the port is taken or not allowed, or ``votes`` is below 1.
     """
     access = Access()
-    studio = Studio(study, access, votes)
+    studio = Studio(study, access, votes, origin)
     try:
         _run(
             _server(studio.app), access, port, open_browser, lambda address: announce(f"Studio at {address} ({_SAFE})")

@@ -1,7 +1,7 @@
 """One study and everybody who votes on it: what the handlers and the pages share."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from penchant.studio._access import Access
 from penchant.studio._limits import RateLimit
+from penchant.studio._rounds import Rounds
 from penchant.studio._visitors import Visitor, Visitors
 from penchant.study import Ballot, Invites, Sender, Study
 
@@ -25,12 +26,14 @@ class SharedStudy:
         access: the secrets of this run.
         origin: the address people use, where it is not this machine's: ``https://studio.example.org``.
         requests: how many a session may make; see :class:`Visitors`.
+        rounds: how many votes the owner is asked for; without it there is no end.
     """
 
     study: Study
     access: Access = field(default_factory=Access)
     origin: str | None = None
     requests: RateLimit | None = None
+    rounds: Rounds | None = None
     _learning: threading.RLock = field(default_factory=threading.RLock)
     _ballots: dict[str, Ballot] = field(default_factory=dict[str, Ballot])
 
@@ -49,11 +52,24 @@ class SharedStudy:
         """Tells this study from others in a browser that votes on several."""
         return sha256(str(self.study.path.resolve()).encode()).hexdigest()[:12]
 
+    def wanted(self, visitor: Visitor) -> int | None:
+        """The number of a visitor's votes at which they are asked for no more, or, where there is no end, None."""
+        if visitor.quota is not None:
+            return visitor.quota
+        return self.rounds.wanted if self.rounds is not None and visitor.owner else None
+
     @contextmanager
     def learning(self) -> Generator[Study]:
         """The study, for one thread at a time; never held by the thread that serves."""
         with self._learning:
             yield self.study
+
+    async def studying(self) -> AsyncGenerator[None]:
+        """A dependency for handlers that look at the study in the serving thread: all votes are learned from first."""
+        with self.learning() as study:
+            if study.versions.all():
+                study.catch_up()
+            yield
 
     def ballot(self, visitor: Visitor) -> Ballot:
         """What a visitor votes on."""

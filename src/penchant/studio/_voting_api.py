@@ -1,12 +1,14 @@
 """Pairs, votes, likes and signals of one visitor. A vote is acknowledged after its commit and before it is learned."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 
-from penchant.core.errors import BadVote, PenchantError
+from penchant.core.errors import BadVote, PenchantError, StudyMissing, UnknownName
 from penchant.store import Event
 from penchant.studio import _shapes as shapes
 from penchant.studio._shared import SharedStudy
@@ -42,8 +44,9 @@ class VotingApi:
         def pairs(who: Annotated[Visitor, visitor], n: Annotated[int, Query(ge=1, le=8)] = 5) -> shapes.Pairs:
             """The pair to answer now and those after it, so that their images can be loaded ahead."""
             ballot = self.shared.ballot(who)
-            left = 8 if who.quota is None else who.quota - ballot.count()
             with self.shared.learning():
+                wanted = self.shared.wanted(who)
+                left = n if wanted is None else wanted - ballot.count()
                 dealt = ballot.deal(min(n, left)) if left > 0 else []
                 progress = self._standing(who, ballot, ballot.learned())
             listed = [shapes.Pair(query=one.number, left=one.left, right=one.right) for one in dealt]
@@ -102,7 +105,7 @@ class VotingApi:
         def like(image: shapes.ImageName, who: Annotated[Visitor, page]) -> shapes.Liked:
             """Like an image; twice is once."""
             place = self._place(image)
-            with self.shared.learning():
+            with self.shared.learning(), _missing():
                 self.shared.ballot(who).like(place)
             return shapes.Liked(image=image, liked=True)
 
@@ -147,12 +150,12 @@ class VotingApi:
         return self.shared.study.store.sent(who.session, key)
 
     def _standing(self, who: Visitor, ballot: Ballot, learned: Any = None) -> shapes.Standing:
-        votes = ballot.count()
+        votes, wanted = ballot.count(), self.shared.wanted(who)
         said = ballot.told if learned is None else learned
         return shapes.Standing(
             votes=votes,
-            wanted=who.quota,
-            done=who.quota is not None and votes >= who.quota,
+            wanted=wanted,
+            done=wanted is not None and votes >= wanted,
             learned=[shapes.Learned(topic=topic, text=text) for topic, text in said.items()],
         )
 
@@ -168,6 +171,15 @@ class VotingApi:
         if place is None:
             raise HTTPException(404, "this image is no candidate of a generator, so it cannot be liked")
         return place
+
+
+@contextmanager
+def _missing() -> Generator[None]:
+    """A generator version that there is not is an address that there is not."""
+    try:
+        yield
+    except (UnknownName, StudyMissing) as error:
+        raise HTTPException(404, str(error)) from None
 
 
 def _payload(signal: shapes.Signal) -> dict[str, Any]:

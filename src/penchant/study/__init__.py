@@ -2,7 +2,7 @@
 
 from penchant.study.ballot import SIGNALS, Ballot, Sender
 from penchant.study.evaluation import evaluate
-from penchant.study.invites import Invite, Invites
+from penchant.study.invites import Invite, Invites, open_invites
 from penchant.study.report import write_report
 from penchant.study.settings import StudySettings
 from penchant.study.study import Question, Study
@@ -23,6 +23,7 @@ __all__ = [
     "Sufficiency",
     "Verdict",
     "evaluate",
+    "open_invites",
     "vote",
     "write_report",
 ]

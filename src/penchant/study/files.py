@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from penchant.core.errors import NO_ROOM, BadConfiguration, StorageFull
+from penchant.core.errors import NO_ROOM, BadConfiguration, StorageFull, StudyMissing
+from penchant.study.settings import FILE
 
 
 @contextmanager
@@ -76,3 +77,15 @@ def png_bytes(pixels: UInt8[np.ndarray, "c h w"]) -> bytes:
     buffer = io.BytesIO()
     pil_image(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def study_folder(path: str | Path) -> Path:
+    """The folder of a study that is there.
+
+    Raises:
+        StudyMissing: there is none.
+    """
+    path = Path(path)
+    if not (path / FILE).is_file():
+        raise StudyMissing(f"there is no study at {path}; `penchant new FOLDER --study {path}` makes one")
+    return path

@@ -3,12 +3,16 @@
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 
 from penchant.core.errors import BadConfiguration, UnknownName
 from penchant.store import Event, NewEvent, Store
+from penchant.study.files import study_folder
+from penchant.study.settings import StudySettings
 
 _VOTER = re.compile(r"[^\W_][\w .@+-]{0,59}")
 _DAY = 86400.0
@@ -150,6 +154,18 @@ class Invites:
                 self._invites[payload["invite"]] = replace(self._invites[payload["invite"]], revoked=True)
             case _:
                 self._by_secret[str(payload["secret_sha256"])] = int(payload["invite"])
+
+
+@contextmanager
+def open_invites(path: str | Path) -> Generator[Invites]:
+    """The invitations of the study at ``path``, without its lock: they can be changed while the studio runs.
+
+    Raises:
+        StudyMissing, StudyTooNew, StudyDamaged.
+    """
+    folder = study_folder(path)
+    with Store.open(folder, StudySettings.load(folder).database) as store:
+        yield Invites(store)
 
 
 def hashed(secret: str) -> str:

@@ -41,6 +41,9 @@ class StudySettings:
         caution: how many standard deviations below the mean utility the reward lies.
         record_signals: whether the studio records how long images are looked at, enlarged, downloaded and looked at
             again; nothing is learned from that, and the pages say that it is recorded.
+        database: where votes are kept, as a URL (``postgresql+psycopg://user@host/name``); by default a file in the
+            study's folder. Leave the password to PostgreSQL's own ``~/.pgpass`` or ``PGPASSWORD``: this is kept in
+            ``study.toml``.
     """
 
     source: str = "pictures"
@@ -62,6 +65,7 @@ class StudySettings:
     like_best_of: float = 6
     caution: float = 0.5
     record_signals: bool = True
+    database: str | None = None
 
     def __post_init__(self) -> None:
         for name, low in (("train_seconds", 1), ("refit_every", 1), ("like_best_of", 1), ("caution", 0)):

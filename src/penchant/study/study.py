@@ -46,7 +46,6 @@ from penchant.core.errors import (
     NotReady,
     StudyDamaged,
     StudyExists,
-    StudyMissing,
     UnknownName,
 )
 from penchant.core.family import spec_of
@@ -61,7 +60,7 @@ from penchant.study.asking import Asker
 from penchant.study.conditions import FOLDER as CONDITIONS
 from penchant.study.conditions import Told, condition_of, told
 from penchant.study.extractors import Extractors
-from penchant.study.files import moved_into_place, scratch, storage_errors
+from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.settings import FILE, StudySettings
 from penchant.study.sufficiency import Sufficiency, weigh
@@ -145,7 +144,7 @@ class Study:
             undo.callback(shutil.rmtree, path, ignore_errors=True)
             lock = StudyLock(path)
             undo.callback(lock.release)
-            store = Store.create(path)
+            store = Store.create(path, settings.database)
             undo.callback(store.close)
             study = Study(path, settings, store, lock)
             study.images = study.read_images(report)
@@ -160,10 +159,11 @@ class Study:
         Raises:
             StudyMissing, StudyBusy, StudyTooNew, StudyDamaged.
         """
-        path = _study_folder(path)
+        path = study_folder(path)
         lock = StudyLock(path)
         try:
-            return Study(path, StudySettings.load(path), Store.open(path), lock)
+            settings = StudySettings.load(path)
+            return Study(path, settings, Store.open(path, settings.database), lock)
         except BaseException:
             lock.release()
             raise
@@ -368,7 +368,7 @@ class Study:
 
         For every process but the first of those that ``accelerate launch`` or ``torchrun`` started.
         """
-        path = _study_folder(path)
+        path = study_folder(path)
         settings = StudySettings.load(path)
         Processes().wait()
         images = open_images(settings.source, settings.images, path / "cache")
@@ -673,13 +673,6 @@ class Study:
                 raise Interrupted(
                     f"{name} was stopped; nothing is lost. Give the same command again to go on with {self.path}"
                 ) from None
-
-
-def _study_folder(path: str | Path) -> Path:
-    path = Path(path)
-    if not (path / FILE).is_file():
-        raise StudyMissing(f"there is no study at {path}; `penchant new FOLDER --study {path}` makes one")
-    return path
 
 
 def _fitted(

@@ -66,12 +66,6 @@ class BrowserVoting:
         self._learned: dict[str, str] = {}
         self._learned_at = -1
 
-    def next_round(self, more: int) -> None:
-        """Want ``more`` votes on top of those there are, on candidates of the latest version."""
-        self._wanted = len(self._study.taste.votes) + more
-        self._waiting.clear()
-        self._learned_at = -1
-
     def ask(self) -> Query:
         """The pair to answer now; the same one until it is answered."""
         if not self._waiting:
