@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import logsumexp
 
 from penchant.core.contracts import Choice, PriorTaste, Votes
 from penchant.preference._likelihood import VoteLikelihood
@@ -27,11 +26,11 @@ def trusted(weights: Sequence[Float[np.ndarray, " d"]], people: Sequence[Votes])
         return PriorTaste.trust, PriorTaste.doubt
     trust, doubt = np.meshgrid(_TRUSTS, _DOUBTS, indexing="ij")
     log_prior = -(((_NODES - trust[..., None]) / doubt[..., None]) ** 2) / 2
-    log_prior -= logsumexp(log_prior, axis=-1, keepdims=True)
+    log_prior -= np.logaddexp.reduce(log_prior, axis=-1, keepdims=True)
     marginal = np.zeros_like(trust)
     for row, votes in zip(weights, people, strict=True):
-        marginal += logsumexp(log_prior + _log_likelihood(row, votes), axis=-1)
-    posterior = np.exp(marginal - logsumexp(marginal))
+        marginal += np.logaddexp.reduce(log_prior + _log_likelihood(row, votes), axis=-1)
+    posterior = np.exp(marginal - np.logaddexp.reduce(marginal, axis=None))
     return float((posterior * trust).sum()), float((posterior * doubt).sum())
 
 
