@@ -269,3 +269,17 @@ def test_versions_are_compared_without_saying_which_is_which(visitor: Visitor, a
     assert aligned.taste.hash == through
     assert visitor.ask("GET", "/compare?version=2").status_code == 200
     assert visitor.ask("GET", "/compare?version=1").status_code == 422
+
+
+def test_who_was_invited_votes_and_sees_no_more(visitor: Visitor) -> None:
+    made = visitor.ask("POST", "/api/v1/invites", {"voter": "anna", "votes": 3}).json()
+    guest = TestClient(visitor.studio.app, base_url="http://127.0.0.1:8000")
+    assert guest.get(made["link"]).url.path == "/vote"
+    page = guest.get("/vote").text
+    assert "data-studio" not in page
+    assert f'data-csrf="{guest.get("/api/v1/me").json()["csrf"]}"' in page
+    assert visitor.access.csrf not in page
+    assert guest.get("/help").status_code == 200
+    for place in ("gallery", "taste", "runs", "api/v1/work", "api/v1/invites"):
+        assert guest.get(f"/{place}").status_code == 403
+    assert guest.get("/api/v1/pairs").json()["progress"]["wanted"] == 3

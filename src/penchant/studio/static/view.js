@@ -50,14 +50,17 @@ export class View {
     frame.classList.add("chosen");
   }
 
-  /** @param {{votes: number, wanted: number, learned: {topic: string, text: string}[]}} progress */
+  /** @param {{votes: number, wanted: number | null, learned: {topic: string, text: string}[]}} progress
+   *  where nobody asked for a number of votes, `wanted` is null */
   progress({ votes, wanted, learned }) {
     element("votes").textContent = String(votes);
+    element("of").hidden = wanted === null;
+    element("progress").hidden = wanted === null;
     element("wanted").textContent = String(wanted);
     element("progress").value = votes;
-    element("progress").max = Math.max(wanted, 1);
+    element("progress").max = Math.max(wanted ?? 1, 1);
     element("learned").replaceChildren(...learned.map((item) => made("span", `${item.text} `)));
-    document.title = `${say("count", { votes, wanted })} · Penchant`;
+    document.title = `${wanted === null ? votes : say("count", { votes, wanted })} · Penchant`;
   }
 
   /** @param {string} state @param {string} title @param {string[]} sentences @param {(() => void) | null} action
