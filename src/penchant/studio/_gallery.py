@@ -47,6 +47,7 @@ class Gallery:
 
     def liked(self, voter: str = HUMAN) -> dict[tuple[int, int], int]:
         """The liked candidates as (version, row), with the event that says so."""
+        self.study.catch_up()
         return {
             (single.pool, single.row): seq
             for seq, single in self.study.taste.singles.items()

@@ -23,10 +23,14 @@ let asked = 0;
 
 // --------------------------------------------------------------------------------------------------------- loading
 
+/** Likes on their way: what is liked is listed once they have arrived. @type {Promise<unknown>} */
+let liking = Promise.resolve();
+
 async function load() {
   const turn = (asked += 1);
   const query = new URLSearchParams({ version: element("version").value, order: element("order").value, page: String(page) });
   try {
+    await liking;
     const answer = /** @type {Listed} */ (await api.get(`/api/v1/gallery?${query}`));
     if (turn !== asked) return;
     const sameStrengths = listed?.strengths.join() === answer.strengths.join();
@@ -167,7 +171,9 @@ async function like(button) {
   const liked = button.getAttribute("aria-pressed") !== "true";
   button.setAttribute("aria-pressed", String(liked));
   try {
-    await api.change(liked ? "PUT" : "DELETE", `/api/v1/likes/${listed?.version}-${button.dataset.like}`);
+    const change = api.change(liked ? "PUT" : "DELETE", `/api/v1/likes/${listed?.version}-${button.dataset.like}`);
+    liking = Promise.allSettled([liking, change]);
+    await change;
   } catch (error) {
     button.setAttribute("aria-pressed", String(!liked));
     element("live").textContent = error instanceof Error ? error.message : "";
