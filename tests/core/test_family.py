@@ -8,7 +8,10 @@ from penchant.core.family import Family, parse_spec, spec_of
 FAMILIES = [family for family in vars(contracts).values() if isinstance(family, Family)]
 
 
-NEEDED = {"convolutional": "convolutional(model='taught')"}
+NEEDED = {
+    "convolutional": "convolutional(model='taught')",
+    "imported": "imported(module='package.module:function', latent_dim=2)",
+}
 """Members that cannot be made without a setting."""
 
 
