@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from penchant.training.processes import Processes
 _SHEET = 36
 _ENDS = 12
 _AUDITS_THAT_TELL = 20
+_VARIETY_KEPT = 0.9
 _LEAST_COMPARED = 4
 """Images that the Vendi score needs."""
 
@@ -118,12 +120,20 @@ def verdict(figures: Mapping[str, Any]) -> str:
     if interval[0] <= 0.5:
         return (
             f"After {figures['votes']} votes the aligned generator is not shown to be better than the one it "
-            f"started from: it wins {rate:.0%} of pairs ({interval[0]:.0%} to {interval[1]:.0%})."
+            f"started from: it wins {rate:.0%} of pairs ({_span(interval)})."
         )
     return (
         f"After {figures['votes']} votes the aligned generator wins {rate:.0%} of pairs against the one it started "
-        f"from ({interval[0]:.0%} to {interval[1]:.0%}, judged by {figures['win_rate_judge']})."
+        f"from ({_span(interval)}, judged by {figures['win_rate_judge']})."
     )
+
+
+def _span(interval: Sequence[float]) -> str:
+    """Both ends in percent, with a decimal where whole numbers would hide that they differ."""
+    low, high = (f"{end:.0%}" for end in interval)
+    if low == high:
+        low, high = (f"{end:.1%}" for end in interval)
+    return f"{low} to {high}"
 
 
 def next_steps(study: Study, figures: Mapping[str, Any], portrait: Portrait) -> list[str]:
@@ -142,16 +152,21 @@ def next_steps(study: Study, figures: Mapping[str, Any], portrait: Portrait) -> 
     if figures.get("version") == 1:
         steps.append(f"Bend the generator to the taste: penchant align {path}")
     else:
-        base, aligned = figures.get("vendi_base"), figures.get("vendi_aligned")
-        strength = figures.get("like_best_of") or 6
-        again = f"penchant align {path} --like-best-of"
-        if base and aligned and aligned < 0.7 * base:
-            steps.append(f"Variety dropped; ask for less: {again} {max(2, strength / 4):.0f}")
-        else:
-            steps.append(f"Variety is kept, so more is possible: {again} {min(1e6, strength * 4):.0f}")
+        steps.append(_strength_step(figures, f"penchant align {path} --like-best-of"))
         steps.append(f"Go round again on the new images: penchant vote {path} --votes 20 && penchant align {path}")
     steps.append(f"Get the images: penchant sample {path} --count 64 --out images")
     return steps
+
+
+def _strength_step(figures: Mapping[str, Any], again: str) -> str:
+    """Less where it cost variety, more where it was free and something is left to win."""
+    base, aligned = figures.get("vendi_base"), figures.get("vendi_aligned")
+    strength = figures.get("like_best_of") or 6
+    less, more = math.sqrt(strength), min(1e6, strength * 4)
+    kept = aligned / base if base and aligned else 1.0
+    if kept < _VARIETY_KEPT:
+        return f"{1 - kept:.0%} of the variety went; for more of it, ask for less: {again} {less:.2g}"
+    return f"Variety is kept, so more is possible: {again} {more:.0f}"
 
 
 def _people(study: Study, features: np.ndarray) -> list[Person]:
