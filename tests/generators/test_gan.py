@@ -139,9 +139,9 @@ def test_gan_is_made_from_its_description() -> None:
 
 
 def test_gan_augments_small_sets_only() -> None:
-    chosen = [GAN()._view(count).probability for count in (100, 1000, 3162, 10_000, 60_000)]
+    chosen = [GAN()._recipe().view(count).probability for count in (100, 1000, 3162, 10_000, 60_000)]
     assert chosen == pytest.approx([0.4, 0.4, 0.2, 0, 0], abs=1e-3)
-    assert replace(GAN(), augmentation=0.1)._view(60_000).probability == 0.1
+    assert replace(GAN(), augmentation=0.1)._recipe().view(60_000).probability == 0.1
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """What a fitted GAN is, whatever made it: one network from noise to images."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from penchant.core.config import build
 from penchant.core.contracts import Capabilities, Generator, ImageSpec
 from penchant.core.errors import BadConfiguration
-from penchant.generators._common import packed, write_pretrained
+from penchant.generators._common import packed, reading_pretrained, write_pretrained
+
+Component = TypeVar("Component")
 
 
 class OneStep(Generator):
@@ -61,3 +65,20 @@ class OneStep(Generator):
     @property
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
+
+
+def read_one_step(
+    directory: Path, component: type[Component], network: Callable[[Component, ImageSpec], nn.Module]
+) -> OneStep:
+    """The generator that :meth:`OneStep.save_pretrained` wrote, of a component with a ``latent_dim``.
+
+    Raises:
+        StudyDamaged: a file is missing, or the weights are not those that were written.
+    """
+    with reading_pretrained(directory) as (config, tensors):
+        settings = build(component, config["settings"], where=str(directory / "config.json"))
+        image = ImageSpec(**config["image"])
+        made = network(settings, image)
+        made.load_state_dict(tensors)
+        latent_dim: int = config["settings"]["latent_dim"]
+    return OneStep(config["penchant"], settings, image, made, latent_dim)

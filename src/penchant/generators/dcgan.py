@@ -11,16 +11,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from penchant.core.config import build
 from penchant.core.contracts import NO_ANNOTATIONS, Annotations, Budget, ImageSpec, Workspace
 from penchant.core.rng import Rng
-from penchant.data.sheet import contact_sheet
 from penchant.generators._adversarial import frozen, noise_for
 from penchant.generators._autoencoder import to_pixels
-from penchant.generators._common import image_spec, reading_pretrained, seeded, to_bytes
-from penchant.generators._one_step import OneStep
-from penchant.training.loop import Settings, train
-from penchant.training.objective import Adam, Batch, Clock, Loss, Objective
+from penchant.generators._common import image_spec, seeded
+from penchant.generators._game import Game
+from penchant.generators._one_step import OneStep, read_one_step
+from penchant.training.loop import Settings
+from penchant.training.objective import Adam, Batch, Clock, Loss
 
 _KIND = "generators/dcgan"
 
@@ -73,21 +72,13 @@ class DCGAN:
         """
         image = image_spec(images, "a DCGAN")
         network = seeded(rng.child("generator network"), partial(self._network, image))
-        judge = seeded(rng.child("discriminator network"), partial(_judge, image, self.width))
+        judge = seeded(rng.child("discriminator network"), partial(self._judge, image))
         generator = OneStep(_KIND, self, image, network, self.latent_dim)
-        network.requires_grad_(True)
+        judging, making = Judging(network, judge, self.latent_dim), Making(network, judge, self.latent_dim)
         adam = Adam(self.learning_rate, betas=(0.5, 0.999), clip=100.0)
-        players = [
-            Objective("discriminator", judge, Judging(network, judge, self.latent_dim), adam, half_life=None),
-            Objective("generator", network, Making(network, judge, self.latent_dim), adam, half_life=None),
-        ]
-
-        def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
-
         settings = Settings("dcgan", batch=self.batch, warm_up=0.0, lowest=1.0)
-        train(players, [images], budget, rng, workspace, settings, preview, weights=annotations.weights)
-        network.requires_grad_(False)
+        game = Game(network, judge, judging, making, adam, half_life=None)
+        game.play(generator, images, budget, rng, workspace, settings, annotations)
         return generator
 
     @staticmethod
@@ -97,12 +88,7 @@ class DCGAN:
         Raises:
             StudyDamaged: a file is missing, or the weights are not those that were written.
         """
-        with reading_pretrained(directory) as (config, tensors):
-            settings = build(DCGAN, config["settings"], where=str(directory / "config.json"))
-            image = ImageSpec(**config["image"])
-            network = settings._network(image)
-            network.load_state_dict(tensors)
-        return OneStep(_KIND, settings, image, network, settings.latent_dim)
+        return read_one_step(directory, DCGAN, DCGAN._network)
 
     def _network(self, image: ImageSpec) -> nn.Module:
         channels = _channels(image, self.width)
@@ -114,6 +100,14 @@ class DCGAN:
         for wide, narrow in pairwise([*reversed(channels), image.channels]):
             parts += [nn.BatchNorm2d(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, 2, 1)]
         return nn.Sequential(*parts, nn.Tanh()).apply(_as_in_the_paper)
+
+    def _judge(self, image: ImageSpec) -> nn.Module:
+        channels = _channels(image, self.width)
+        side = image.size >> len(channels)
+        parts: list[nn.Module] = [nn.Conv2d(image.channels, self.width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for wide, narrow in pairwise(channels):
+            parts += [nn.Conv2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels[-1] * side * side, 1)).apply(_as_in_the_paper)
 
 
 @dataclass(frozen=True)
@@ -155,15 +149,6 @@ def _channels(image: ImageSpec, width: int) -> list[int]:
         side //= 2
         channels.append(min(2 * channels[-1], 8 * width))
     return channels
-
-
-def _judge(image: ImageSpec, width: int) -> nn.Module:
-    channels = _channels(image, width)
-    side = image.size >> len(channels)
-    parts: list[nn.Module] = [nn.Conv2d(image.channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-    for wide, narrow in pairwise(channels):
-        parts += [nn.Conv2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels[-1] * side * side, 1)).apply(_as_in_the_paper)
 
 
 def _as_in_the_paper(module: nn.Module) -> None:

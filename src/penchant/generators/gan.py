@@ -7,18 +7,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from penchant.core.config import build
 from penchant.core.contracts import NO_ANNOTATIONS, Annotations, Budget, ImageSpec, Workspace
 from penchant.core.rng import Rng
-from penchant.data.sheet import contact_sheet
-from penchant.generators._adversarial import RelativisticDiscriminator, RelativisticGenerator
 from penchant.generators._adversaries import Discriminator, PlainGenerator
-from penchant.generators._augmentation import Augmentation
-from penchant.generators._collapse import watched
-from penchant.generators._common import image_spec, reading_pretrained, seeded, to_bytes
-from penchant.generators._one_step import OneStep
-from penchant.training.loop import Settings, train
-from penchant.training.objective import Adam, Objective
+from penchant.generators._common import image_spec, seeded
+from penchant.generators._game import Recipe, check_widths
+from penchant.generators._one_step import OneStep, read_one_step
+from penchant.training.loop import Settings
 
 _KIND = "generators/gan"
 
@@ -70,18 +65,9 @@ class GAN:
     top_k: float = 1.0
 
     def __post_init__(self) -> None:
-        wrong = [name for name in ("latent_dim", "batch") if getattr(self, name) < 1]
-        if wrong:
-            raise ValueError(f"{', '.join(wrong)} must be at least 1")
-        for name in ("widths", "judge_widths"):
-            widths = getattr(self, name)
-            if not widths or any(width < 8 or width % 8 for width in widths):
-                raise ValueError(f"{name} must be multiples of 8; found {widths}")
-        if self.learning_rate <= 0 or self.gamma < 0 or self.instance_noise < 0:
-            raise ValueError("learning_rate must be positive, gamma and instance_noise must not be negative")
-        if not 0 < self.penalised <= 1 or not 0 < self.top_k <= 1:
-            raise ValueError(f"penalised and top_k must be in (0, 1]; found {self.penalised:g} and {self.top_k:g}")
-        self._view(0)
+        check_widths("widths", self.widths)
+        check_widths("judge_widths", self.judge_widths)
+        self._recipe()
 
     def fit(
         self,
@@ -107,22 +93,9 @@ class GAN:
             partial(Discriminator, image, self.judge_widths, self.minibatch_deviation),
         )
         generator = OneStep(_KIND, self, image, network, self.latent_dim)
-        network.requires_grad_(True)
-        view = self._view(len(images))
-        judging = RelativisticDiscriminator(network, judge, self.latent_dim, self.gamma, self.penalised, view)
-        making = RelativisticGenerator(network, judge, self.latent_dim, self.top_k, view)
-        adam = Adam(self.learning_rate, betas=(0.0, 0.9), last_beta=0.99, clip=100.0)
-        players = [
-            Objective("discriminator", judge, judging, adam, half_life=None),
-            Objective("generator", network, making, adam, half_life=20_000),
-        ]
-
-        def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
-
+        game = self._recipe().game(network, judge, len(images))
         settings = Settings("gan", batch=self.batch, lowest=0.1)
-        train(players, [images], budget, rng, watched(workspace), settings, preview, weights=annotations.weights)
-        network.requires_grad_(False)
+        game.play(generator, images, budget, rng, workspace, settings, annotations)
         return generator
 
     @staticmethod
@@ -132,19 +105,20 @@ class GAN:
         Raises:
             StudyDamaged: a file is missing, or the weights are not those that were written.
         """
-        with reading_pretrained(directory) as (config, tensors):
-            settings = build(GAN, config["settings"], where=str(directory / "config.json"))
-            image = ImageSpec(**config["image"])
-            network = settings._network(image)
-            network.load_state_dict(tensors)
-        return OneStep(_KIND, settings, image, network, settings.latent_dim)
+        return read_one_step(directory, GAN, GAN._network)
 
     def _network(self, image: ImageSpec) -> PlainGenerator:
         return PlainGenerator(image, self.latent_dim, self.widths)
 
-    def _view(self, count: int) -> Augmentation:
-        """What the discriminator sees when there are ``count`` training images."""
-        wanted = self.augmentation
-        if wanted is None:
-            wanted = 0.4 * float(np.clip(1 - np.log10(max(count, 1) / 1000), 0, 1))
-        return Augmentation(self.augmentations, wanted, self.instance_noise)
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            self.latent_dim,
+            self.batch,
+            self.learning_rate,
+            self.gamma,
+            self.penalised,
+            self.augmentation,
+            self.augmentations,
+            self.instance_noise,
+            self.top_k,
+        )
