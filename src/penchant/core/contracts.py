@@ -168,6 +168,25 @@ class Continued(ABC):
         raise NotCapable(f"{name} has no likelihood of images, so joint cannot count its nats; latent_tilt can")
 
 
+@runtime_checkable
+class Styled(Protocol):
+    """A generator that draws from a space of styles between noise and image: G(z) = synthesis(mapping(z)).
+
+    Styles have no density that is known, unlike z, so a KL in them cannot be told; they are for mixing, averaging and
+    moving along a direction.
+    """
+
+    style_dim: int
+
+    def mapping(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n w"]:
+        """The styles of latents; differentiable."""
+        ...
+
+    def synthesis(self, styles: Float[Tensor, "n w"]) -> Float[Tensor, "n c h w"]:
+        """The images of styles; differentiable."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Where a long fit keeps its checkpoints and sample sheets, so that it can be resumed."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from penchant.core.contracts import ImageSpec
 
-_FINE = 8
+FINE = 8
 """Channels at full resolution."""
 
 
@@ -40,7 +40,7 @@ class _MinibatchDeviation(nn.Module):
         return torch.cat([x, channel.to(x.dtype)], dim=1)
 
 
-class _Levels:
+class Levels:
     """Sides and channels from the finest level to the coarsest; the finest is at half size (a quarter from 64 px)."""
 
     def __init__(self, image: ImageSpec, widths: tuple[int, ...]):
@@ -63,7 +63,7 @@ class PlainGenerator(nn.Module):
     def __init__(self, image: ImageSpec, latent_dim: int, widths: tuple[int, ...]):
         super().__init__()
         self.latent_dim = latent_dim
-        levels = _Levels(image, widths)
+        levels = Levels(image, widths)
         side, wide = levels.sides[-1], levels.channels[-1]
         parts: list[nn.Module] = [
             nn.Linear(latent_dim, wide * side * side),
@@ -72,8 +72,8 @@ class PlainGenerator(nn.Module):
         ]
         for narrow, wide in pairwise(reversed(levels.channels)):
             parts += [nn.Upsample(scale_factor=2), nn.Conv2d(narrow, wide, 3, padding=1), _Branch(wide)]
-        parts += [nn.LeakyReLU(0.2), nn.Conv2d(levels.channels[0], _FINE * levels.patch**2, 3, padding=1)]
-        parts += [nn.PixelShuffle(levels.patch), nn.LeakyReLU(0.2), nn.Conv2d(_FINE, image.channels, 3, padding=1)]
+        parts += [nn.LeakyReLU(0.2), nn.Conv2d(levels.channels[0], FINE * levels.patch**2, 3, padding=1)]
+        parts += [nn.PixelShuffle(levels.patch), nn.LeakyReLU(0.2), nn.Conv2d(FINE, image.channels, 3, padding=1)]
         self.layers = nn.Sequential(*parts)
 
     def forward(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n c h w"]:
@@ -88,7 +88,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, image: ImageSpec, widths: tuple[int, ...], minibatch_deviation: bool):
         super().__init__()
-        levels = _Levels(image, widths)
+        levels = Levels(image, widths)
         first = levels.channels[0]
         parts: list[nn.Module] = [nn.PixelUnshuffle(levels.patch), nn.Conv2d(levels.pixels, first, 3, padding=1)]
         parts.append(_Branch(first))
