@@ -91,7 +91,7 @@ def test_networks_fit_every_size(channels: int, size: int) -> None:
 def test_residual_branches_start_at_zero() -> None:
     network = PlainGenerator(ImageSpec(1, 28), 5, (8,))
     for module in network.modules():
-        if type(module).__name__ == "_Branch":
+        if type(module).__name__ == "Branch":
             x = torch.randn(2, 8, 7, 7)
             assert torch.equal(module(x), x)
 

@@ -20,6 +20,7 @@ TINY = {
     "flow": "flow(widths=(8, 8), steps=1, batch=16)",
     "gan": "gan(latent_dim=6, widths=(8,), judge_widths=(8,), batch=16)",
     "dcgan": "dcgan(latent_dim=6, width=8, batch=16)",
+    "progressive_gan": "progressive_gan(latent_dim=8, widths=(8,), judge_widths=(8,), batch=16)",
     "style_gan": "style_gan(latent_dim=6, style_dim=8, widths=(8,), judge_widths=(8,), batch=16)",
 }
 """Settings that train in a moment; a family that is not named here is taken as it comes."""

@@ -13,7 +13,7 @@ FINE = 8
 """Channels at full resolution."""
 
 
-class _Branch(nn.Module):
+class Branch(nn.Module):
     """x + conv(leaky(conv(leaky(x)))), its last convolution starting at zero (Fixup, Zhang et al. 2019)."""
 
     def __init__(self, channels: int):
@@ -28,7 +28,7 @@ class _Branch(nn.Module):
         return x + self.last(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2))
 
 
-class _MinibatchDeviation(nn.Module):
+class MinibatchDeviation(nn.Module):
     """One more channel: how much images differ within fours in a row (Karras et al. 2018, section 3)."""
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
@@ -68,10 +68,10 @@ class PlainGenerator(nn.Module):
         parts: list[nn.Module] = [
             nn.Linear(latent_dim, wide * side * side),
             nn.Unflatten(1, (wide, side, side)),
-            _Branch(wide),
+            Branch(wide),
         ]
         for narrow, wide in pairwise(reversed(levels.channels)):
-            parts += [nn.Upsample(scale_factor=2), nn.Conv2d(narrow, wide, 3, padding=1), _Branch(wide)]
+            parts += [nn.Upsample(scale_factor=2), nn.Conv2d(narrow, wide, 3, padding=1), Branch(wide)]
         parts += [nn.LeakyReLU(0.2), nn.Conv2d(levels.channels[0], FINE * levels.patch**2, 3, padding=1)]
         parts += [nn.PixelShuffle(levels.patch), nn.LeakyReLU(0.2), nn.Conv2d(FINE, image.channels, 3, padding=1)]
         self.layers = nn.Sequential(*parts)
@@ -91,12 +91,12 @@ class Discriminator(nn.Module):
         levels = Levels(image, widths)
         first = levels.channels[0]
         parts: list[nn.Module] = [nn.PixelUnshuffle(levels.patch), nn.Conv2d(levels.pixels, first, 3, padding=1)]
-        parts.append(_Branch(first))
+        parts.append(Branch(first))
         for wide, narrow in pairwise(levels.channels):
-            parts += [nn.Conv2d(wide, narrow, 3, stride=2, padding=1), _Branch(narrow)]
+            parts += [nn.Conv2d(wide, narrow, 3, stride=2, padding=1), Branch(narrow)]
         last = levels.channels[-1]
         if minibatch_deviation:
-            parts += [_MinibatchDeviation(), nn.Conv2d(last + 1, last, 3, padding=1)]
+            parts += [MinibatchDeviation(), nn.Conv2d(last + 1, last, 3, padding=1)]
         side = levels.sides[-1]
         self.layers = nn.Sequential(*parts, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(last * side * side, 1))
 
