@@ -69,7 +69,15 @@ def test_learn_tells_what_the_votes_say_of_the_new_features(workplace: Path):
 
 def test_any_two_sets_of_images_are_compared(workplace: Path):
     assert penchant("sample", "study", "--count", "30", "--out", "made", cwd=workplace).returncode == 0
-    options = ["--extractor", "random_convolutions(seed=1)", "--json", "out/a.json", "--html", "out/a.html"]
+    options = [
+        "--extractor",
+        "random_convolutions(seed=1)",
+        "--json",
+        "out/a.json",
+        "--html",
+        "out/a.html",
+        "--no-pixels",
+    ]
     done = penchant("evaluate", "made", "study@base", *options, cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert "FD is FD[random_convolutions]@30" in done.stdout

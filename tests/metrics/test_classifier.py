@@ -4,7 +4,8 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from penchant.metrics.classifier import Classifier, _delong, _logistic
+from penchant.metrics._roc import area_under_roc
+from penchant.metrics.classifier import Classifier, _logistic
 
 
 def test_area_of_shifted_normals_is_the_closed_form() -> None:
@@ -45,14 +46,14 @@ def test_coefficients_and_area_are_those_of_scikit_learn(toys: tuple[np.ndarray,
     ours = _logistic(features, label, ridge=3.0)
     np.testing.assert_allclose(ours, peer.coef_[0], atol=1e-4)
     scores = np.round(features @ ours, 1)  # with ties
-    area, variance = _delong(scores[50:], scores[:50])
+    area, variance = area_under_roc(scores[50:], scores[:50])
     assert area == pytest.approx(roc_auc_score(label, scores))
     assert variance > 0
 
 
 def test_delong_variance_is_the_spread_of_fresh_areas() -> None:
     rng = np.random.default_rng(2)
-    found = [_delong(rng.standard_normal(60) + 0.7, rng.standard_normal(60)) for _ in range(400)]
+    found = [area_under_roc(rng.standard_normal(60) + 0.7, rng.standard_normal(60)) for _ in range(400)]
     areas, variances = (np.array(column) for column in zip(*found, strict=True))
     assert np.sqrt(variances.mean()) == pytest.approx(areas.std(), rel=0.12)
 

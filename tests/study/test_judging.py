@@ -13,7 +13,7 @@ from penchant.study import Study
 from penchant.study.files import pil_image
 from penchant.study.image_sets import Roles, as_version, gather
 from penchant.study.judgement_page import page
-from penchant.study.judging import SEEDS, judge
+from penchant.study.judging import SEEDS, Judgement, judge
 
 PLAIN = ImageSettings(size=28)
 ONE = "random_convolutions(seed=0)"
@@ -40,9 +40,13 @@ def roles(generated: np.ndarray, real: np.ndarray, holdout: np.ndarray) -> Roles
     return Roles(generated, real, holdout, real, holdout, ("made", "real"))
 
 
+def _judge(found: Roles, extractor: str = "random_convolutions", seen: int = 0) -> Judgement:
+    return judge(found, extractor, seen=seen)
+
+
 def test_images_of_one_kind_are_not_told_apart(sets: tuple[np.ndarray, np.ndarray, np.ndarray]):
-    found = judge(roles(*sets), ONE)
-    assert list(found.figures) == METRICS.names()
+    found = _judge(roles(*sets), ONE)
+    assert list(found.figures) == [*METRICS.names(), "pixel_classifier"]
     assert any("No difference between the two sets is shown" in text for text in found.sentences)
     assert len(found.sentences) == 1
     assert found.label("frechet") == "FD[random_convolutions]@150"
@@ -52,17 +56,17 @@ def test_noise_a_dropped_kind_and_copies_are_noticed(sets: tuple[np.ndarray, np.
     generated, real, holdout = sets
     noise = Rng(0).numpy().integers(-40, 40, generated.shape)
     noisy = np.clip(generated.astype(int) + noise, 0, 255).astype(np.uint8)
-    assert "The two sets differ" in judge(roles(noisy, real, holdout), ONE).sentences[0]
+    assert "The two sets differ" in _judge(roles(noisy, real, holdout), ONE).sentences[0]
     few = np.repeat(generated[:5], 30, axis=0)
-    assert any("Part of what is real is missing" in text for text in judge(roles(few, real, holdout), ONE).sentences)
-    copied = judge(roles(real, real, holdout), ONE)
+    assert any("Part of what is real is missing" in text for text in _judge(roles(few, real, holdout), ONE).sentences)
+    copied = _judge(roles(real, real, holdout), ONE)
     assert any("nearer to the training images" in text for text in copied.sentences)
     assert copied.nearest is not None
     assert (copied.nearest.generated == copied.nearest.training).all()
 
 
 def test_random_networks_are_taken_five_times_and_their_spread_is_told(sets: tuple[np.ndarray, np.ndarray, np.ndarray]):
-    found = judge(roles(*(part[:60] for part in sets)))
+    found = _judge(roles(*(part[:60] for part in sets)))
     assert found.extractors == SEEDS
     figure = found.figures["vendi"]
     assert figure.measured is not None
@@ -85,7 +89,7 @@ def test_folders_are_read_with_their_copies_and_half_of_the_real_one_is_set_asid
     assert abs(len(found.real) - 30) < 12
     assert found.training is None
     assert [note[:20] for note in found.notes] == ["1 images in " + made[:8], "One of the two has J"]
-    judged = judge(found, ONE)
+    judged = _judge(found, ONE)
     assert "needs to know the training images" in (judged.figures["memorisation"].reason or "")
     assert "needs to know the training images" in page(judged)
 
@@ -123,15 +127,15 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, sets: tuple[np.ndarray, n
     with pytest.raises(BadConfiguration, match="--count must be at least 4"):
         gather("pictures:100", "pictures:100", PLAIN, count=1)
     with pytest.raises(BadConfiguration, match="none are called FID"):
-        judge(roles(*sets), "inception")
+        _judge(roles(*sets), "inception")
 
 
 def test_too_few_images_leave_figures_out_with_a_reason(sets: tuple[np.ndarray, np.ndarray, np.ndarray]):
-    found = judge(roles(*(part[:9] for part in sets)), ONE)
+    found = _judge(roles(*(part[:9] for part in sets)), ONE)
     assert "cannot be judged" in (found.figures["coverage"].reason or "")
     assert found.figures["kid"].measured is not None
 
 
 def test_grey_images_are_judged_too(sets: tuple[np.ndarray, np.ndarray, np.ndarray]):
     generated, real, holdout = (part[:, :1] for part in sets)
-    assert judge(roles(generated, real, holdout), ONE).figures["kid"].measured is not None
+    assert _judge(roles(generated, real, holdout), ONE).figures["kid"].measured is not None

@@ -26,6 +26,7 @@ from penchant.cli.options import (
     ImagesOf,
     JsonFile,
     LikeBestOf,
+    Pixels,
     Prompt,
     SecondVersion,
     Seed,
@@ -258,6 +259,7 @@ def evaluate(
     grey: Grey = False,
     fit: Fit = "crop",
     seed: Seed = 0,
+    pixels: Pixels = True,
 ) -> None:
     """Measure a study's version against its base and the real images; or any images against any others.
 
@@ -281,7 +283,8 @@ def evaluate(
     from penchant.data import ImageSettings
 
     settings = build(ImageSettings, {"size": size, "colour": not grey, "fit": fit}, "the command line")
-    compare_images(console, out, images, against, settings, holdout, count, extractor, seed, json_file, html_file)
+    seen = 30_000 if pixels else 0
+    compare_images(console, out, images, against, settings, holdout, count, extractor, seed, seen, json_file, html_file)
 
 
 @app.command()

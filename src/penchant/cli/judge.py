@@ -1,5 +1,6 @@
 """Comparing any two sets of images: folders, files, versions of a study."""
 
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -23,13 +24,14 @@ def compare_images(
     count: int,
     extractor: str,
     seed: int,
+    seen: int,
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
     """Judge, show, and write what was asked for."""
     with ProgressBars(console) as bars:
         roles = gather(generated, real, settings, holdout, count, seed, bars)
-        judgement = judge(roles, extractor, seed, bars)
+        judgement = judge(roles, extractor, seed, bars, seen)
     _show(out, judgement)
     write_json(json_file, judgement.as_json())
     if html_file is not None:
@@ -44,14 +46,18 @@ def _show(out: Console, judgement: Judgement) -> None:
         table.add_column(column, no_wrap=True)
     for name in order(judgement):
         texts = row(judgement, name)
-        short = texts["label"].partition("[")[0]
+        short = re.split(r"[\[@]", texts["label"])[0]
         if not texts["reason"]:
             cells = [texts[key] for key in ("value", "interval", "floor", "p", "spread")]
             table.add_row(short, *(cells if several else cells[:-1]))
     out.print(table)
     told = f"FD is {judgement.label('frechet')}" if "@" in judgement.label("frechet") else judgement.extractor
     out.print(f"{told}, features {judgement.extractor_hash}; {counts(judgement)}", highlight=False, markup=False)
-    reasons = [f"{name} is not measured: {one.reason}" for name, one in judgement.figures.items() if one.reason]
+    reasons = [
+        f"{judgement.label(name)} is not measured: {one.reason}"
+        for name, one in judgement.figures.items()
+        if one.reason
+    ]
     notes = [f"note: {note}" for note in judgement.roles.notes]
     for text in (*judgement.sentences, *reasons, *notes):
         out.print(text, highlight=False, markup=False)

@@ -59,6 +59,9 @@ Against = Annotated[
     typer.Argument(help="The images to compare with: a folder, a file, STUDY@VERSION.", metavar="[REAL]"),
 ]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page with the images to this file.")]
+Pixels = Annotated[
+    bool, typer.Option(help="Teach networks to tell the two sets apart by their pixels: half a minute at 32 px.")
+]
 Holdout = Annotated[
     str | None,
     typer.Option("--holdout", help="Real images that the generator was not trained on.", metavar="FOLDER"),

@@ -2,15 +2,18 @@
 
 from penchant.metrics._battery import measure_all
 from penchant.metrics._intervals import wilson
+from penchant.metrics._pixel_test import PIXELS, pixel_test
 from penchant.metrics._ranking import Strengths, bradley_terry, connected, votes_needed
 from penchant.metrics._win_rate import WinRate, win_rate
 
 __all__ = [
+    "PIXELS",
     "Strengths",
     "WinRate",
     "bradley_terry",
     "connected",
     "measure_all",
+    "pixel_test",
     "votes_needed",
     "wilson",
     "win_rate",

@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from penchant.core.contracts import Measurement
 from penchant.metrics._features import Features, matched
 from penchant.metrics._intervals import normal_quantile
+from penchant.metrics._roc import area_under_roc, shared_teaching
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,10 @@ class Classifier:
             taught = folds != test
             train, held = _standardised(both[taught], both[~taught])
             scores = held @ _logistic(train, label[taught], self.ridge)
-            area, variance = _delong(scores[label[~taught] == 1], scores[label[~taught] == 0])
+            area, variance = area_under_roc(scores[label[~taught] == 1], scores[label[~taught] == 0])
             areas.append(area)
             variances.append(variance)
-        shared = 1 / self.folds + 1 / (self.folds - 1)  # Nadeau & Bengio: 1/k + tested / taught
-        return float(np.mean(areas)), float(np.mean(variances)) * shared
+        return float(np.mean(areas)), float(np.mean(variances)) * shared_teaching(self.folds)
 
     def _p_value(
         self, real: Features, generated: Features, fold: Int[np.ndarray, " n"], rng: np.random.Generator
@@ -120,12 +120,3 @@ def _logistic(features: Features, label: Float[np.ndarray, " n"], ridge: float) 
 
     start = np.zeros(features.shape[1])
     return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
-
-
-def _delong(positive: Float[np.ndarray, " n"], negative: Float[np.ndarray, " m"]) -> tuple[float, float]:
-    """Area under the ROC curve and its variance (DeLong et al., Biometrics 44, 1988); ties are halves."""
-    n, m = len(positive), len(negative)
-    ranks = rankdata(np.concatenate([positive, negative]))
-    above = (ranks[:n] - rankdata(positive)) / m
-    below = 1 - (ranks[n:] - rankdata(negative)) / n
-    return float(above.mean()), float(above.var(ddof=1) / n + below.var(ddof=1) / m)

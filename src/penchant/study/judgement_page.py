@@ -17,6 +17,7 @@ MEANINGS = {
     "frechet": "distance between Gaussians; says nothing without its floor at the same N",
     "sliced_wasserstein": "how far features must be moved",
     "classifier": "how well a fresh classifier tells them apart; 0.5 where it cannot",
+    "pixel_classifier": "the same by a small network that looks at the pixels and their detail",
     "precision": "share of generated images that lie among real ones",
     "density": "how deep among real ones they lie",
     "recall": "share of real images among generated ones",

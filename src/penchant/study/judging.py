@@ -14,7 +14,7 @@ from penchant.core.errors import BadConfiguration, BadFeatures
 from penchant.core.family import parse_spec
 from penchant.core.rng import Rng
 from penchant.data import to_float
-from penchant.metrics import measure_all
+from penchant.metrics import measure_all, pixel_test
 from penchant.metrics.memorisation import nearest
 from penchant.study.image_sets import Images, Roles
 
@@ -27,6 +27,7 @@ _BEYOND_THE_FLOOR = 1.75
 """Half intervals between a value and its floor before it is called worse: the floor is as unsure as the value, which
 makes √2, and three figures are looked at, which makes 2.39 standard errors of 1.96."""
 _COPYING = "memorisation"
+_ON_PIXELS = "pixel_classifier"
 _UNKNOWN_TRAINING = (
     "needs to know the training images and others: name a study's version, or give real images that the generator "
     "was not trained on with --holdout"
@@ -72,8 +73,9 @@ class Judgement:
     def label(self, name: str) -> str:
         """The metric with its extractor and number of images, without which a value means nothing."""
         measured = self.figures[name].measured
-        short = "FD" if name == "frechet" else name
-        return f"{short}[{self.extractor}]@{measured.n}" if measured else short
+        short = "FD" if name == "frechet" else _spoken(name)
+        by = "" if name == _ON_PIXELS else f"[{self.extractor}]"
+        return f"{short}{by}@{measured.n}" if measured else short
 
     def as_json(self) -> dict[str, Any]:
         """All of it but the images."""
@@ -91,12 +93,20 @@ class Judgement:
         }
 
 
-def judge(roles: Roles, extractor: str = "random_convolutions", seed: int = 0, report: Report = silent) -> Judgement:
+def judge(
+    roles: Roles,
+    extractor: str = "random_convolutions",
+    seed: int = 0,
+    report: Report = silent,
+    seen: int = 30_000,
+) -> Judgement:
     """Measure ``roles.generated`` against ``roles.real``.
 
     The extractor is fitted to the training images where they are known, else to the real ones, and never sees generated
     ones. Random networks without a seed are taken five times: the spread of a figure over them is the extractor's own
-    uncertainty, which the interval of a single one does not hold.
+    uncertainty, which the interval of a single one does not hold. Then networks are taught to tell the sets apart by
+    their pixels, on ``seen`` images each (:func:`penchant.metrics.pixel_test`), which takes the most time; 0 leaves
+    that out.
 
     Raises:
         UnknownName, BadConfiguration, NotCapable: no such extractor, or it needs what is not here.
@@ -116,13 +126,14 @@ def judge(roles: Roles, extractor: str = "random_convolutions", seed: int = 0, r
     figures = {name: _figure([each[name] for each in found]) for name in found[0]}
     if roles.training is None or roles.unseen is None:
         figures[_COPYING] = Figure(None, reason=_UNKNOWN_TRAINING)
+    figures[_ON_PIXELS] = _on_pixels(roles, seen, rng.child("pixels"))
     report(Progress("comparing", 1.0))
     return Judgement(
         roles=roles,
         extractor=parse_spec(extractor, FEATURES.kind)[0],
         extractor_hash=first.hash,
         extractors=len(specs),
-        figures={name: figures[name] for name in METRICS.names()},
+        figures={name: figures[name] for name in (*METRICS.names(), _ON_PIXELS)},
         sentences=tuple(_sentences(figures)),
         nearest=None if roles.training is None else _nearest(roles.generated, roles.training, first, rng),
         seconds=time.monotonic() - started,
@@ -162,6 +173,16 @@ def features_in(images: Images, extractor: Extractor) -> Float[np.ndarray, "n d"
     return torch.cat(parts).double().numpy() if parts else np.zeros((0, extractor.width))
 
 
+def _on_pixels(roles: Roles, seen: int, rng: Rng) -> Figure:
+    """The classifier that looks at the pixels themselves."""
+    if seen == 0:
+        return Figure(None, reason="it was left out")
+    try:
+        return Figure(pixel_test(roles.real, roles.generated, roles.holdout, rng, seen))
+    except BadFeatures as error:
+        return Figure(None, reason=str(error))
+
+
 def _figure(found: Sequence[Measurement | BadFeatures]) -> Figure:
     measured = [one for one in found if isinstance(one, Measurement)]
     if len(measured) < len(found):
@@ -183,15 +204,15 @@ def _nearest(generated: Images, training: Images, extractor: Extractor, rng: Rng
 def _sentences(figures: Mapping[str, Figure]) -> list[str]:
     """What the figures say, no more than their intervals hold."""
     said: list[str] = []
-    tests = {name: figures[name].measured for name in ("kid", "classifier")}
+    tests = {name: figures[name].measured for name in ("kid", "classifier", _ON_PIXELS) if name in figures}
     p_values = {name: one.p_value for name, one in tests.items() if one and one.p_value is not None}
     if p_values:
-        # two tests are made, so each is held to half of 5%
+        # several tests are made, so each is held to its share of 5%
         name, lowest = min(p_values.items(), key=lambda item: item[1])
         if lowest <= 0.05 / len(p_values):
-            said.append(f"The two sets differ ({name}, p = {lowest:.3f}).")
+            said.append(f"The two sets differ ({_spoken(name)}, p = {lowest:.3f}).")
         else:
-            least = ", ".join(f"{name} p = {p:.2f}" for name, p in p_values.items())
+            least = ", ".join(f"{_spoken(name)} p = {p:.2f}" for name, p in p_values.items())
             said.append(f"No difference between the two sets is shown by this many images ({least}).")
     worse = {
         "coverage": "Part of what is real is missing among the generated images",
@@ -211,3 +232,7 @@ def _sentences(figures: Mapping[str, Figure]) -> list[str]:
             f"least {copying.low:.0%}; 50% where nothing is copied): look at the sheet."
         )
     return said
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
