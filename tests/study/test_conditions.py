@@ -88,6 +88,21 @@ def test_command_line_draws_a_prompt_and_says_what_it_does_not_know(study: Study
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+def test_command_line_draws_what_a_gan_is_told(settings: StudySettings, tmp_path: Path) -> None:
+    small = "gan(latent_dim=4, widths=(8,), judge_widths=(8,), batch=8, augmentation=0.0)"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("penchant.study.study.Budget", lambda seconds: Budget(images=400))
+        with Study.create(tmp_path / "study", replace(settings, generator=small, conditions="classes")) as study:
+            study.train()
+    shades: list[float] = []
+    for word in ("dark", "Light"):
+        out = tmp_path / word
+        done = CliRunner().invoke(app, ["sample", str(study.path), "--out", str(out), "--count", "8", "--prompt", word])
+        assert done.exit_code == 0, done.output
+        shades.append(np.mean([np.asarray(Image.open(file)) for file in sorted(out.glob("*.png"))]).item())
+    assert shades[1] > shades[0] + 40
+
+
 @pytest.mark.parametrize("prompt", ["", "  "])
 def test_prompt_without_a_word_is_refused(study: Study, prompt: str) -> None:
     with pytest.raises(BadConfiguration, match="needs a word"):

@@ -178,8 +178,8 @@ class Styled(Protocol):
 
     style_dim: int
 
-    def mapping(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n w"]:
-        """The styles of latents; differentiable."""
+    def mapping(self, latents: Float[Tensor, "n z"], condition: Any = None) -> Float[Tensor, "n w"]:
+        """The styles of latents, under a condition as in ``Generator.decode``; differentiable."""
         ...
 
     def synthesis(self, styles: Float[Tensor, "n w"]) -> Float[Tensor, "n c h w"]:

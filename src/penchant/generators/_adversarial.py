@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from penchant.generators._autoencoder import to_pixels
 from penchant.generators._collapse import batch_coverage
+from penchant.generators._told import told_of
 from penchant.training.objective import Batch, Clock, Loss
 
 View = Callable[[Float[Tensor, "n c h w"], torch.Generator, Clock], Float[Tensor, "n c h w"]]
@@ -46,7 +47,7 @@ class RelativisticDiscriminator:
     Each real image is paired with a made one, so that D cannot win by pushing all made ones to one place: that is
     what drops modes. Both slopes are bounded (R1 and R2), which is what makes the game converge. γ falls along a
     cosine to a tenth. The slopes are taken of the first ``penalised`` share of the batch, since they need a second
-    backward pass: an unbiased estimate at less cost.
+    backward pass: an unbiased estimate at less cost. A pair shares its condition, where there are any.
     """
 
     generator: nn.Module
@@ -58,16 +59,18 @@ class RelativisticDiscriminator:
 
     def __call__(self, batch: Batch, noise: torch.Generator, clock: Clock) -> Loss:
         real = to_pixels(batch[0])
+        told = told_of(batch, noise)
         with torch.no_grad():
-            made = self.generator(noise_for(batch, self.latent_dim, noise))
+            made = self.generator(noise_for(batch, self.latent_dim, noise), *told)
             covered = batch_coverage(real, made)
         real, made = (self.view(pixels, noise, clock) for pixels in (real, made))
         count = min(len(real), 4 * math.ceil(self.penalised * len(real) / 4))
         steep = torch.cat([real[:count], made[:count]]).requires_grad_()
-        steep_scores = self.discriminator(steep)
+        steep_scores = self.discriminator(steep, *(rows[:count].repeat(2, 1) for rows in told))
         scores = [steep_scores.chunk(2)]
         if count < len(real):
-            scores.append(self.discriminator(torch.cat([real[count:], made[count:]])).chunk(2))
+            rest = torch.cat([real[count:], made[count:]])
+            scores.append(self.discriminator(rest, *(rows[count:].repeat(2, 1) for rows in told)).chunk(2))
         margin = torch.cat([ours - theirs for ours, theirs in scores])
         slope = squared_slope(steep_scores, steep)
         gamma = self.gamma * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * clock.fraction)))
@@ -91,11 +94,12 @@ class RelativisticGenerator:
     view: View
 
     def __call__(self, batch: Batch, noise: torch.Generator, clock: Clock) -> Loss:
-        made = self.generator(noise_for(batch, self.latent_dim, noise))
+        told = told_of(batch, noise)
+        made = self.generator(noise_for(batch, self.latent_dim, noise), *told)
         with frozen(self.discriminator):
             with torch.no_grad():
-                real_scores = self.discriminator(self.view(to_pixels(batch[0]), noise, clock))
-            made_scores = self.discriminator(self.view(made, noise, clock))
+                real_scores = self.discriminator(self.view(to_pixels(batch[0]), noise, clock), *told)
+            made_scores = self.discriminator(self.view(made, noise, clock), *told)
         share = 1 - (1 - self.top_k) * min(1.0, 2 * clock.fraction)
         kept = made_scores.topk(max(1, round(share * len(made)))).indices
         return Loss(F.softplus(real_scores - made_scores)[kept].mean())

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from penchant.core.contracts import ImageSpec
+from penchant.generators._told import Projection, Told, judged
 
 FINE = 8
 """Channels at full resolution."""
@@ -60,13 +61,13 @@ class PlainGenerator(nn.Module):
     smooths the seams between patches.
     """
 
-    def __init__(self, image: ImageSpec, latent_dim: int, widths: tuple[int, ...]):
+    def __init__(self, image: ImageSpec, latent_dim: int, widths: tuple[int, ...], condition_dim: int = 0):
         super().__init__()
-        self.latent_dim = latent_dim
+        self.told = Told(latent_dim, condition_dim)
         levels = Levels(image, widths)
         side, wide = levels.sides[-1], levels.channels[-1]
         parts: list[nn.Module] = [
-            nn.Linear(latent_dim, wide * side * side),
+            nn.Linear(latent_dim + self.told.width, wide * side * side),
             nn.Unflatten(1, (wide, side, side)),
             Branch(wide),
         ]
@@ -76,17 +77,20 @@ class PlainGenerator(nn.Module):
         parts += [nn.PixelShuffle(levels.patch), nn.LeakyReLU(0.2), nn.Conv2d(FINE, image.channels, 3, padding=1)]
         self.layers = nn.Sequential(*parts)
 
-    def forward(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n c h w"]:
-        return self.layers(latents).float()
+    def forward(
+        self, latents: Float[Tensor, "n z"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, "n c h w"]:
+        return self.layers(self.told(latents, condition)).float()
 
 
 class Discriminator(nn.Module):
     """Images in [−1, 1] to one score each, higher for real ones; no normalisation, so images are judged alone.
 
-    With ``minibatch_deviation`` the score also depends on how much the batch varies, which tells a collapsed one.
+    With ``minibatch_deviation`` the score also depends on how much the batch varies, which tells a collapsed one; under
+    a condition also on how well images fit it.
     """
 
-    def __init__(self, image: ImageSpec, widths: tuple[int, ...], minibatch_deviation: bool):
+    def __init__(self, image: ImageSpec, widths: tuple[int, ...], minibatch_deviation: bool, condition_dim: int = 0):
         super().__init__()
         levels = Levels(image, widths)
         first = levels.channels[0]
@@ -99,6 +103,9 @@ class Discriminator(nn.Module):
             parts += [MinibatchDeviation(), nn.Conv2d(last + 1, last, 3, padding=1)]
         side = levels.sides[-1]
         self.layers = nn.Sequential(*parts, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(last * side * side, 1))
+        self.projection = Projection(last * side * side, condition_dim) if condition_dim else None
 
-    def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        return self.layers(pixels).float()[:, 0]
+    def forward(
+        self, pixels: Float[Tensor, "n c h w"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, " n"]:
+        return judged(self.layers, self.projection, pixels, condition)

@@ -1,12 +1,11 @@
 """The game of generator and discriminator, which every adversarial family plays alike, and its best recipe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from torch import nn
 
 from penchant.core.contracts import Annotations, Budget, Generator, Workspace
@@ -45,14 +44,17 @@ class Game:
     def play(
         self,
         generator: Generator,
-        images: UInt8[np.ndarray, "n c h w"],
+        columns: Sequence[np.ndarray],
         budget: Budget,
         rng: Rng,
         workspace: Workspace,
         settings: Settings,
         annotations: Annotations,
     ) -> None:
-        """Train until the budget is used up; ``generator`` draws the sheets. Raises what ``train`` raises."""
+        """Train until the budget is used up; ``generator`` draws the sheets. Raises what ``train`` raises.
+
+        ``columns`` are the images, as bytes, and their conditions, where both networks take them.
+        """
         self.network.requires_grad_(True)
         players = [
             Objective("discriminator", self.discriminator, self.judging, self.optimiser, half_life=None),
@@ -62,7 +64,7 @@ class Game:
         def preview(path: Path) -> None:
             contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
 
-        train(players, [images], budget, rng, watched(workspace), settings, preview, weights=annotations.weights)
+        train(players, columns, budget, rng, watched(workspace), settings, preview, weights=annotations.weights)
         self.network.requires_grad_(False)
 
 
@@ -114,3 +116,8 @@ def check_widths(name: str, widths: tuple[int, ...]) -> None:
     """Raises ValueError for channels that are not multiples of 8."""
     if not widths or any(width < 8 or width % 8 for width in widths):
         raise ValueError(f"{name} must be multiples of 8; found {widths}")
+
+
+def columns_of(images: np.ndarray, conditions: np.ndarray | None) -> tuple[list[np.ndarray], int]:
+    """What both networks learn from, and how wide a condition is (0 for none)."""
+    return ([images], 0) if conditions is None else ([images, conditions], conditions.shape[1])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from penchant.core.contracts import ImageSpec
 from penchant.generators._adversaries import Branch, MinibatchDeviation
+from penchant.generators._told import Projection, Told, judged
 from penchant.training.objective import Batch, Clock, Loss
 
 
@@ -48,13 +49,18 @@ def _channels(sides: list[int], widths: tuple[int, ...]) -> list[int]:
 class GrowingGenerator(nn.Module):
     """Latents to images in about [−1, 1], always at full size; at ``growth`` they are as detailed as that stage."""
 
-    def __init__(self, image: ImageSpec, latent_dim: int, widths: tuple[int, ...]):
+    def __init__(self, image: ImageSpec, latent_dim: int, widths: tuple[int, ...], condition_dim: int = 0):
         super().__init__()
+        self.told = Told(latent_dim, condition_dim)
         self.sides = sides_of(image.size)
         self.growth = len(self.sides) - 1.0
         channels = _channels(self.sides, widths)
         side, wide = self.sides[0], channels[0]
-        start = [nn.Linear(latent_dim, wide * side * side), nn.Unflatten(1, (wide, side, side)), Branch(wide)]
+        start = [
+            nn.Linear(latent_dim + self.told.width, wide * side * side),
+            nn.Unflatten(1, (wide, side, side)),
+            Branch(wide),
+        ]
         ups = [
             nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, padding=1), Branch(b))
             for a, b in pairwise(channels)
@@ -64,9 +70,11 @@ class GrowingGenerator(nn.Module):
             nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(width, image.channels, 1)) for width in channels
         )
 
-    def forward(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n c h w"]:
+    def forward(
+        self, latents: Float[Tensor, "n z"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, "n c h w"]:
         stage, share = int(self.growth), self.growth % 1
-        x = latents
+        x = self.told(latents, condition)
         for level in self.levels[: stage + 1]:
             x = level(x)
         pixels = self.leave[stage](x).float()
@@ -79,7 +87,7 @@ class GrowingGenerator(nn.Module):
 class GrowingDiscriminator(nn.Module):
     """Images in [−1, 1], always at full size, to one score each; at ``growth`` it sees no more than that stage."""
 
-    def __init__(self, image: ImageSpec, widths: tuple[int, ...], minibatch_deviation: bool):
+    def __init__(self, image: ImageSpec, widths: tuple[int, ...], minibatch_deviation: bool, condition_dim: int = 0):
         super().__init__()
         self.sides = sides_of(image.size)
         self.growth = len(self.sides) - 1.0
@@ -93,8 +101,11 @@ class GrowingDiscriminator(nn.Module):
         last = channels[0]
         told = [MinibatchDeviation(), nn.Conv2d(last + 1, last, 3, padding=1)] if minibatch_deviation else []
         self.judge = nn.Sequential(*told, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(last * self.sides[0] ** 2, 1))
+        self.projection = Projection(last * self.sides[0] ** 2, condition_dim) if condition_dim else None
 
-    def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    def forward(
+        self, pixels: Float[Tensor, "n c h w"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, " n"]:
         stage, share = int(self.growth), self.growth % 1
         if share:
             finer = self.downs[stage](self.enter[stage + 1](_to(pixels, self.sides[stage + 1])))
@@ -103,7 +114,7 @@ class GrowingDiscriminator(nn.Module):
             x = self.enter[stage](_to(pixels, self.sides[stage]))
         for down in reversed(self.downs[:stage]):
             x = down(x)
-        return self.judge(x).float()[:, 0]
+        return judged(self.judge, self.projection, x, condition)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from penchant.core.contracts import ImageSpec
 from penchant.core.rng import Rng
 from penchant.generators._adversaries import FINE, Levels
+from penchant.generators._told import Told
 
 _SLOWER = 0.1
 """How much slower the mapping learns than the rest (.01 in the paper, whose runs are a thousand times as long)."""
@@ -87,10 +88,19 @@ class StyleNetwork(nn.Module):
     channels smooths their seams; at 28 px it takes some 7M multiply-adds an image.
     """
 
-    def __init__(self, image: ImageSpec, latent_dim: int, style_dim: int, layers: int, widths: tuple[int, ...]):
+    def __init__(
+        self,
+        image: ImageSpec,
+        latent_dim: int,
+        style_dim: int,
+        layers: int,
+        widths: tuple[int, ...],
+        condition_dim: int = 0,
+    ):
         super().__init__()
+        self.told = Told(latent_dim, condition_dim)
         levels, rng = Levels(image, widths), Rng(0).child("noise inputs")
-        widths_of_mapping = [latent_dim, *[style_dim] * layers]
+        widths_of_mapping = [latent_dim + self.told.width, *[style_dim] * layers]
         self.mapped = nn.Sequential(*[_Slow(before, after) for before, after in pairwise(widths_of_mapping)])
         coarse, pixels = levels.channels[-1], FINE * levels.patch**2
         self.start = nn.Parameter(torch.randn(1, coarse, levels.sides[-1], levels.sides[-1]))
@@ -102,9 +112,11 @@ class StyleNetwork(nn.Module):
         self.shuffle = nn.PixelShuffle(levels.patch)
         self.smooth = nn.Conv2d(FINE, image.channels, 3, padding=1)
 
-    def mapping(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n w"]:
-        """The styles of latents."""
-        return self.mapped(normalised(latents)).float()
+    def mapping(
+        self, latents: Float[Tensor, "n z"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, "n w"]:
+        """The styles of latents under a condition."""
+        return self.mapped(self.told(normalised(latents), condition)).float()
 
     def synthesis(self, styles: Float[Tensor, "n w"]) -> Float[Tensor, "n c h w"]:
         """The images of styles."""
@@ -117,5 +129,7 @@ class StyleNetwork(nn.Module):
         assert pixels is not None  # there is at least one level
         return self.smooth(F.leaky_relu(self.shuffle(pixels), 0.2)).float()
 
-    def forward(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n c h w"]:
-        return self.synthesis(self.mapping(latents))
+    def forward(
+        self, latents: Float[Tensor, "n z"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, "n c h w"]:
+        return self.synthesis(self.mapping(latents, condition))

@@ -30,7 +30,8 @@ class DCGAN:
 
     The source documents' teaching baseline: transposed convolutions from noise to 28 × 28 × 1 (and upwards), strided
     convolutions back to one score, batch normalisation in between, Adam at 2e-4 with β₁ = .5. Nothing keeps it from
-    dropping modes or from swinging, and samples come from the last weights: ``gan`` is the one to use.
+    dropping modes or from swinging, and samples come from the last weights: ``gan`` is the one to use. It leaves
+    conditions aside.
 
     Args:
         latent_dim: dimensions of z.
@@ -78,7 +79,7 @@ class DCGAN:
         adam = Adam(self.learning_rate, betas=(0.5, 0.999), clip=100.0)
         settings = Settings("dcgan", batch=self.batch, warm_up=0.0, lowest=1.0)
         game = Game(network, judge, judging, making, adam, half_life=None)
-        game.play(generator, images, budget, rng, workspace, settings, annotations)
+        game.play(generator, [images], budget, rng, workspace, settings, annotations)
         return generator
 
     @staticmethod
@@ -88,7 +89,7 @@ class DCGAN:
         Raises:
             StudyDamaged: a file is missing, or the weights are not those that were written.
         """
-        return read_one_step(directory, DCGAN, DCGAN._network)
+        return read_one_step(directory, DCGAN, lambda settings, image, _: settings._network(image))
 
     def _network(self, image: ImageSpec) -> nn.Module:
         channels = _channels(image, self.width)

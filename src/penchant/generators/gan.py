@@ -1,7 +1,6 @@
 """Relativistic GAN with gradient penalties: crisp images in one pass, quick to train on two cores."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ from jaxtyping import UInt8
 from penchant.core.contracts import NO_ANNOTATIONS, Annotations, Budget, ImageSpec, Workspace
 from penchant.core.rng import Rng
 from penchant.generators._adversaries import Discriminator, PlainGenerator
-from penchant.generators._common import image_spec, seeded
-from penchant.generators._game import Recipe, check_widths
+from penchant.generators._common import image_spec, seeded, training_conditions
+from penchant.generators._game import Recipe, check_widths, columns_of
 from penchant.generators._one_step import OneStep, read_one_step
 from penchant.training.loop import Settings
 
@@ -79,23 +78,25 @@ class GAN:
     ) -> OneStep:
         """Train both networks in turn; goes on from the checkpoint in ``workspace`` where there is one.
 
-        Of the ``annotations`` it uses the weights.
+        Of the ``annotations`` it uses weights and conditions; with conditions the generator is conditional.
 
         Raises:
             BadImages: fewer than 16 images, or not bytes shaped n × 1 or 3 × size × size of a size that is known.
+            BadConfiguration: conditions that are not one finite row an image.
             Interrupted: Ctrl-C; fit again with the same arguments to go on.
             TrainingDiverged: the numbers blew up; a lower learning rate or a larger gamma helps.
         """
         image = image_spec(images, "a GAN")
-        network = seeded(rng.child("generator network"), partial(self._network, image))
+        columns, told = columns_of(images, training_conditions(annotations, len(images)))
+        network = seeded(rng.child("generator network"), lambda: self._network(image, told))
         judge = seeded(
             rng.child("discriminator network"),
-            partial(Discriminator, image, self.judge_widths, self.minibatch_deviation),
+            lambda: Discriminator(image, self.judge_widths, self.minibatch_deviation, told),
         )
-        generator = OneStep(_KIND, self, image, network, self.latent_dim)
+        generator = OneStep(_KIND, self, image, network, self.latent_dim, told)
         game = self._recipe().game(network, judge, len(images))
         settings = Settings("gan", batch=self.batch, lowest=0.1)
-        game.play(generator, images, budget, rng, workspace, settings, annotations)
+        game.play(generator, columns, budget, rng, workspace, settings, annotations)
         return generator
 
     @staticmethod
@@ -107,8 +108,8 @@ class GAN:
         """
         return read_one_step(directory, GAN, GAN._network)
 
-    def _network(self, image: ImageSpec) -> PlainGenerator:
-        return PlainGenerator(image, self.latent_dim, self.widths)
+    def _network(self, image: ImageSpec, condition_dim: int) -> PlainGenerator:
+        return PlainGenerator(image, self.latent_dim, self.widths, condition_dim)
 
     def _recipe(self) -> Recipe:
         return Recipe(

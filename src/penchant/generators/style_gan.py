@@ -1,10 +1,8 @@
 """Style GAN: noise becomes a style, and the style says how every layer draws; its styles are a space of their own."""
 
 from dataclasses import asdict, dataclass
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,14 +23,16 @@ from penchant.core.errors import BadConfiguration
 from penchant.core.rng import Rng
 from penchant.generators._adversaries import Discriminator
 from penchant.generators._common import (
+    check_condition,
     check_latents,
     image_spec,
     packed,
     reading_pretrained,
     seeded,
+    training_conditions,
     write_pretrained,
 )
-from penchant.generators._game import Recipe, check_widths
+from penchant.generators._game import Recipe, check_widths, columns_of
 from penchant.generators._styles import StyleNetwork
 from penchant.training.loop import Settings
 
@@ -68,7 +68,7 @@ class StyleGAN:
 
     latent_dim: int = 64
     style_dim: int = 64
-    mapping_layers: int = 4
+    mapping_layers: int = 2
     widths: tuple[int, ...] = (16, 64)
     judge_widths: tuple[int, ...] = (16, 64)
     truncation: float = 1.0
@@ -103,23 +103,25 @@ class StyleGAN:
     ) -> "StyleImages":
         """Train both networks in turn; goes on from the checkpoint in ``workspace`` where there is one.
 
-        Of the ``annotations`` it uses the weights.
+        Of the ``annotations`` it uses weights and conditions; with conditions the generator is conditional.
 
         Raises:
             BadImages: fewer than 16 images, or not bytes shaped n × 1 or 3 × size × size of a size that is known.
+            BadConfiguration: conditions that are not one finite row an image.
             Interrupted: Ctrl-C; fit again with the same arguments to go on.
             TrainingDiverged: the numbers blew up; a lower learning rate or a larger gamma helps.
         """
         image = image_spec(images, "a style GAN")
-        network = seeded(rng.child("generator network"), partial(self._network, image))
+        columns, told = columns_of(images, training_conditions(annotations, len(images)))
+        network = seeded(rng.child("generator network"), lambda: self._network(image, told))
         judge = seeded(
             rng.child("discriminator network"),
-            partial(Discriminator, image, self.judge_widths, self.minibatch_deviation),
+            lambda: Discriminator(image, self.judge_widths, self.minibatch_deviation, told),
         )
         game = self._recipe().game(network, judge, len(images))
         settings = Settings("style_gan", batch=self.batch, lowest=0.1)
-        game.play(StyleImages(image, self, network), images, budget, rng, workspace, settings, annotations)
-        return StyleImages(image, self, network)
+        game.play(StyleImages(image, self, network, told), columns, budget, rng, workspace, settings, annotations)
+        return StyleImages(image, self, network, told)
 
     @staticmethod
     def load(directory: Path) -> "StyleImages":
@@ -131,12 +133,13 @@ class StyleGAN:
         with reading_pretrained(directory) as (config, tensors):
             settings = build(StyleGAN, config["settings"], where=str(directory / "config.json"))
             image = ImageSpec(**config["image"])
-            network = settings._network(image)
+            condition_dim: int = config["condition_dim"]
+            network = settings._network(image, condition_dim)
             network.load_state_dict(tensors)
-        return StyleImages(image, settings, network)
+        return StyleImages(image, settings, network, condition_dim)
 
-    def _network(self, image: ImageSpec) -> StyleNetwork:
-        return StyleNetwork(image, self.latent_dim, self.style_dim, self.mapping_layers, self.widths)
+    def _network(self, image: ImageSpec, condition_dim: int) -> StyleNetwork:
+        return StyleNetwork(image, self.latent_dim, self.style_dim, self.mapping_layers, self.widths, condition_dim)
 
     def _recipe(self) -> Recipe:
         return Recipe(
@@ -158,31 +161,34 @@ class StyleImages(Generator):
     It is :class:`~penchant.core.contracts.Styled`.
     """
 
-    capabilities = Capabilities(differentiable=True)
-
-    def __init__(self, image: ImageSpec, settings: StyleGAN, network: StyleNetwork):
+    def __init__(self, image: ImageSpec, settings: StyleGAN, network: StyleNetwork, condition_dim: int = 0):
         self.image = image
         self.settings = settings
         self.network = network.eval().requires_grad_(False)
         self.latent_dim = settings.latent_dim
         self.style_dim = settings.style_dim
+        self.condition_dim = condition_dim
+        self.capabilities = Capabilities(conditional=condition_dim > 0)
 
-    def decode(self, latents: Float[Tensor, "n z"], condition: Any = None) -> Float[Tensor, "n c h w"]:
+    def decode(
+        self, latents: Float[Tensor, "n z"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, "n c h w"]:
         """Images in [0, 1] of the latents, on the device of the latents.
 
         Raises:
-            BadConfiguration: latents of another width, or a condition.
+            BadConfiguration: latents of another width, or a condition of another shape or where none is known.
         """
-        if condition is not None:
-            raise BadConfiguration(f"this generator knows no conditions; found condition {condition!r}")
-        return self.synthesis(self.mapping(latents))
+        return self.synthesis(self.mapping(latents, condition))
 
-    def mapping(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n w"]:
-        """The styles of the latents, pulled to the average one as far as the settings say."""
+    def mapping(
+        self, latents: Float[Tensor, "n z"], condition: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, "n w"]:
+        """The styles of the latents, pulled to the average one under the condition as far as the settings say."""
         check_latents(latents, self.latent_dim)
-        styles = self.network.mapping(latents.to(self._device))
+        told = check_condition(condition, len(latents), self.condition_dim, self._device)
+        styles = self.network.mapping(latents.to(self._device), told)
         if self.settings.truncation != 1:
-            styles = torch.lerp(self._average, styles, self.settings.truncation)
+            styles = torch.lerp(self._average(told, len(latents)), styles, self.settings.truncation)
         return styles.to(latents.device)
 
     def synthesis(self, styles: Float[Tensor, "n w"]) -> Float[Tensor, "n c h w"]:
@@ -199,13 +205,23 @@ class StyleImages(Generator):
 
     def save_pretrained(self, directory: Path) -> None:
         """Write ``config.json`` and ``weights.safetensors``; :meth:`StyleGAN.load` reads them back."""
-        described = {"settings": asdict(self.settings), "image": asdict(self.image)}
+        described = {
+            "settings": asdict(self.settings),
+            "image": asdict(self.image),
+            "condition_dim": self.condition_dim,
+        }
         write_pretrained(directory, _KIND, described, packed(self.network.state_dict()))
 
-    @property
-    def _average(self) -> Float[Tensor, " w"]:
+    def _average(self, condition: Float[Tensor, "n k"] | None, count: int) -> Float[Tensor, "n w"]:
+        """The mean style under each condition."""
+        latents = self.latents(_AVERAGED, Rng(0)).to(self._device)
         with torch.no_grad():
-            return self.network.mapping(self.latents(_AVERAGED, Rng(0)).to(self._device)).mean(dim=0)
+            if condition is None:
+                return self.network.mapping(latents).mean(dim=0).expand(count, -1)
+            rows, places = condition.unique(dim=0, return_inverse=True)
+            return torch.stack([self.network.mapping(latents, row.expand(_AVERAGED, -1)).mean(dim=0) for row in rows])[
+                places
+            ]
 
     @property
     def _device(self) -> torch.device:
