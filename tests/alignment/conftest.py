@@ -51,7 +51,7 @@ class ContinuedPlane(Continued):
         self.generator = copy.deepcopy(original)
         self.parameters = [self.generator.weight, self.generator.offset]
 
-    def loss(self, images: Tensor, noise: torch.Generator) -> Tensor:
+    def loss(self, images: Tensor, noise: torch.Generator, conditions: Tensor | None = None) -> Tensor:
         weight, offset = self.parameters
         pixels = images.flatten(1) / 32 - 4
         return (0.5 * ((pixels - offset) / weight).square() + weight.abs().log()).sum(dim=1).mean()

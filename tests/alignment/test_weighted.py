@@ -47,7 +47,7 @@ class ContinuedGrey(Continued):
         self.generator = copy.deepcopy(original)
         self.parameters = [self.generator.offset, self.generator.log_width]
 
-    def loss(self, images: Tensor, noise: torch.Generator) -> Tensor:
+    def loss(self, images: Tensor, noise: torch.Generator, conditions: Tensor | None = None) -> Tensor:
         offset, log_width = self.parameters
         z = (images.flatten(1).float() - 128) / 32
         return (0.5 * ((z - offset) / log_width.exp()).square() + log_width).mean()
@@ -117,6 +117,34 @@ def test_weighted_stops_where_too_few_images_would_be_left() -> None:
     result = small(generated=200, steps=5).align(Grey(), Brightness(1.0), Strength(1000), Rng(0))
     assert result.kl_nats < 0.9 * Strength(1000).target_kl
     assert "images' worth of the 200 there are (now 16)" in result.note
+
+
+def test_weighted_trains_own_images_under_their_conditions_and_made_ones_under_none() -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    class Told(Grey):
+        condition_dim = 2
+
+        def continued(self) -> Continued:
+            return ContinuedTold(self)
+
+    class ContinuedTold(ContinuedGrey):
+        def loss(self, images: Tensor, noise: torch.Generator, conditions: Tensor | None = None) -> Tensor:
+            assert conditions is not None
+            seen.append((images, conditions))
+            return super().loss(images, noise)
+
+    own = np.arange(0, 40, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    conditions = np.stack([np.arange(40), -np.arange(40)], axis=1).astype(np.float32)
+    small().align(Told(), Brightness(-1.0), Strength(2), Rng(0), images=own, conditions=conditions)
+    for images, told in seen:
+        known = told.isfinite().all(dim=1)
+        assert torch.equal(told[known, 0], images.flatten()[known].float())
+        assert torch.equal(told[known, 1], -told[known, 0])
+    assert any(told.isfinite().any() for _, told in seen)
+    assert any(told.isnan().any() for _, told in seen)
+    with pytest.raises(BadConfiguration, match=r"40 × 2; found \(3, 2\)"):
+        small().align(Told(), Brightness(1.0), Strength(2), Rng(0), images=own, conditions=conditions[:3])
 
 
 def test_weighted_says_what_is_wrong(plane: MakeGenerator) -> None:

@@ -154,6 +154,22 @@ def test_flow_reads_back_what_it_saved(conditional: FlowImages, tmp_path: Path) 
         load_generator(tmp_path)
 
 
+def test_flow_goes_on_learning_under_its_conditions(conditional: FlowImages, generator: FlowImages) -> None:
+    def losses(of: FlowImages, conditions: Tensor | None) -> tuple[Tensor, Tensor]:
+        continued = of.continued()
+        assert isinstance(continued.generator, FlowImages)
+        loss = continued.loss(torch.from_numpy(PICTURES[:16]), Rng(0).torch(), conditions)
+        learned = next(iter(continued.generator.network.condition.parameters()))
+        (gradient,) = torch.autograd.grad(loss, learned, allow_unused=True, materialize_grads=True)
+        return loss.detach(), gradient.abs().sum()
+
+    told = torch.from_numpy(CLASSES[:16])
+    assert losses(conditional, told)[1] > 0
+    assert losses(conditional, None)[1] == 0
+    assert losses(conditional, torch.full_like(told, torch.nan))[1] == 0
+    assert losses(generator, torch.zeros(16, 0))[0] == losses(generator, None)[0]
+
+
 def test_flow_resumes_to_the_bit_when_stopped(conditional: FlowImages, generator: FlowImages, tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
         if 0 < progress.fraction < 1:

@@ -49,6 +49,7 @@ class BestOfN:
         rng: Rng,
         report: Report = silent,
         images: UInt8[np.ndarray, "n c h w"] | None = None,
+        conditions: Float[np.ndarray, "n k"] | None = None,
     ) -> Alignment:
         """A :class:`BestOfGenerator` with N = ``strength.like_best_of``.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from penchant.alignment._joint_training import Freeing, free, settle
 from penchant.alignment._original import original_of
@@ -80,6 +80,7 @@ class Joint:
         rng: Rng,
         report: Report = silent,
         images: UInt8[np.ndarray, "n c h w"] | None = None,
+        conditions: Float[np.ndarray, "n k"] | None = None,
     ) -> Alignment:
         """A :class:`RetrainedGenerator` of the same latents. Ctrl-C leaves nothing behind.
 

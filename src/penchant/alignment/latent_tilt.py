@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from scipy.optimize import root_scalar
 
 from penchant.alignment._original import original_of
@@ -70,6 +70,7 @@ class LatentTilt:
         rng: Rng,
         report: Report = silent,
         images: UInt8[np.ndarray, "n c h w"] | None = None,
+        conditions: Float[np.ndarray, "n k"] | None = None,
     ) -> Alignment:
         """A :class:`TiltedGenerator` of the same latents. Ctrl-C leaves nothing behind.
 

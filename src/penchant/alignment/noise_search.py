@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from penchant.alignment._original import original_of
 from penchant.alignment._price import require_gradients
@@ -58,6 +58,7 @@ class NoiseSearch:
         rng: Rng,
         report: Report = silent,
         images: UInt8[np.ndarray, "n c h w"] | None = None,
+        conditions: Float[np.ndarray, "n k"] | None = None,
     ) -> Alignment:
         """A :class:`SearchedGenerator` of the same latents.
 

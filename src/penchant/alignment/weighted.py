@@ -18,7 +18,7 @@ from penchant.alignment._retrained import RetrainedGenerator
 from penchant.alignment._transport import Transport
 from penchant.alignment._weighting import FEWEST, beta_for, tilted_weights, weights_kl, worth
 from penchant.core.contracts import Alignment, Continued, Generator, Progress, Report, Reward, Strength, silent
-from penchant.core.errors import BadImages, TrainingDiverged
+from penchant.core.errors import BadConfiguration, BadImages, TrainingDiverged
 from penchant.core.rng import Rng
 
 BATCH = 128
@@ -68,23 +68,25 @@ class Weighted:
         rng: Rng,
         report: Report = silent,
         images: UInt8[np.ndarray, "n c h w"] | None = None,
+        conditions: Float[np.ndarray, "n k"] | None = None,
     ) -> Alignment:
         """A :class:`RetrainedGenerator` of the same latents. Ctrl-C leaves nothing behind.
 
         Raises:
             NotCapable: the generator cannot go on training.
             BadImages: the images have another shape than the generator's.
+            BadConfiguration: the conditions are not one row an image of the generator's width.
             TrainingDiverged: reward or loss are not finite.
         """
         started = time.monotonic()
         original = original_of(generator)
         continued = original.continued()
         before = reference_rewards(original, reward, MEASURED, rng.child("reference"))
-        pool = self._pool(original, images, rng.child("pool"))
+        pool, told = self._pool(original, images, conditions, rng.child("pool"))
         rewards = _rewards(reward, pool)
         weights, note = self._weights(rewards, strength)
         if weights is not None:
-            _train(self, continued, pool, weights, rng.child("steps"), report)
+            _train(self, continued, pool, told, weights, rng.child("steps"), report)
         _freeze(continued)
         identity = Transport(original.latent_dim, 0, 1, rng.child("identity"))
         aligned = RetrainedGenerator("weighted", original, continued.generator, identity)
@@ -104,15 +106,27 @@ class Weighted:
         return RetrainedGenerator.load(directory)
 
     def _pool(
-        self, original: Generator, images: UInt8[np.ndarray, "n c h w"] | None, rng: Rng
-    ) -> UInt8[np.ndarray, "n c h w"]:
+        self,
+        original: Generator,
+        images: UInt8[np.ndarray, "n c h w"] | None,
+        conditions: Float[np.ndarray, "n k"] | None,
+        rng: Rng,
+    ) -> tuple[UInt8[np.ndarray, "n c h w"], Float[np.ndarray, "n k"]]:
+        """What is trained on, and under what: the person's images under their conditions, made ones under none."""
         made = _bytes(original.sample(self.generated, rng.child("made")))
+        free = np.full((len(made), original.condition_dim), np.nan, np.float32)
         if images is None or not len(images) or not self.own:
-            return made
+            return made, free
         if images.shape[1:] != made.shape[1:]:
             raise BadImages(f"the generator makes images shaped {made.shape[1:]}; found {images.shape[1:]}")
         chosen = np.sort(rng.child("own").numpy().permutation(len(images))[: self.own])
-        return np.concatenate([images[chosen], made])
+        known = np.full((len(chosen), original.condition_dim), np.nan, np.float32)
+        if conditions is not None and original.condition_dim:
+            if conditions.shape != (len(images), original.condition_dim):
+                wanted = f"{len(images)} × {original.condition_dim}"
+                raise BadConfiguration(f"the conditions of these images are {wanted}; found {conditions.shape}")
+            known[:] = conditions[chosen]
+        return np.concatenate([images[chosen], made]), np.concatenate([known, free])
 
     def _weights(self, rewards: Float[Tensor, " n"], strength: Strength) -> tuple[Float[Tensor, " n"] | None, str]:
         if self.beta is not None:
@@ -136,6 +150,7 @@ def _train(
     how: Weighted,
     continued: Continued,
     pool: UInt8[np.ndarray, "n c h w"],
+    told: Float[np.ndarray, "n k"],
     weights: Float[Tensor, " n"],
     rng: Rng,
     report: Report,
@@ -152,7 +167,8 @@ def _train(
         # Systematic sampling: a batch holds every image as nearly as often as its weight says as can be.
         places = (np.arange(how.batch) + rows.random()) / how.batch * shares[-1]
         chosen = np.searchsorted(shares, places, side="right").clip(max=len(pool) - 1)
-        loss = continued.loss(torch.from_numpy(pool[chosen]), noise)
+        conditions = torch.from_numpy(told[chosen]) if told.shape[1] else None
+        loss = continued.loss(torch.from_numpy(pool[chosen]), noise, conditions)
         if not math.isfinite(loss.item()):
             raise TrainingDiverged(f"the loss is not finite at step {step}; a smaller learning_rate may do")
         for parameter, gradient in zip(learned, torch.autograd.grad(loss, learned, allow_unused=True), strict=True):

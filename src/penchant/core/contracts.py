@@ -155,8 +155,13 @@ class Continued(ABC):
     parameters: Sequence[Tensor]
 
     @abstractmethod
-    def loss(self, images: UInt8[Tensor, "n c h w"], noise: TorchGenerator) -> Float[Tensor, ""]:
-        """The family's own training loss on a batch, to be lowered; ``noise`` is the source of its draws."""
+    def loss(
+        self, images: UInt8[Tensor, "n c h w"], noise: TorchGenerator, conditions: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, ""]:
+        """The family's own training loss on a batch, to be lowered; ``noise`` is the source of its draws.
+
+        ``conditions`` are one row an image, NaN where none is known; families without any leave them aside.
+        """
 
     def error(self, images: UInt8[Tensor, "n c h w"]) -> float:
         """σ of the likelihood N(x; G(z), σ²): the root mean squared error of a pixel value in [0, 1].
@@ -672,10 +677,12 @@ class Aligner(Protocol):
         rng: Rng,
         report: Report = silent,
         images: UInt8[np.ndarray, "n c h w"] | None = None,
+        conditions: Float[np.ndarray, "n k"] | None = None,
     ) -> Alignment:
         """The given generator is never changed; of one that is aligned already, its original is aligned afresh.
 
-        ``images`` are the person's, for aligners that go on training on them; the others leave them aside.
+        ``images`` are the person's, for aligners that go on training on them, and ``conditions`` what each of them was
+        learned under, for a conditional generator; the others leave them aside.
         """
         ...
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ContinuedFlow(Continued):
-    """A copy of the velocity, learning images without conditions; it has no likelihood that could be told cheaply."""
+    """A copy of the velocity, learning images under their conditions; it has no likelihood that is cheap to tell."""
 
     def __init__(self, original: "FlowImages"):
         learning = copy.deepcopy(original)
@@ -24,7 +24,10 @@ class ContinuedFlow(Continued):
         self.parameters = [parameter.requires_grad_() for parameter in learning.network.parameters()]
         self._matching = VelocityMatching(learning.network)
 
-    def loss(self, images: UInt8[Tensor, "n c h w"], noise: Generator) -> Float[Tensor, ""]:
+    def loss(
+        self, images: UInt8[Tensor, "n c h w"], noise: Generator, conditions: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, ""]:
         """The mean squared error of the velocity."""
         device = next(self._network.parameters()).device
-        return self._matching((images.to(device),), noise, Clock(fraction=1.0)).total
+        told = () if conditions is None or not self._network.condition_dim else (conditions.to(device),)
+        return self._matching((images.to(device), *told), noise, Clock(fraction=1.0)).total

@@ -33,7 +33,9 @@ class ContinuedVAE(Continued):
         self._elbo = NegativeElbo(self._copy.network, settings.beta, settings.free_bits)
         self._matching = FlowMatching(self._copy.flow)
 
-    def loss(self, images: UInt8[Tensor, "n c h w"], noise: Generator) -> Float[Tensor, ""]:
+    def loss(
+        self, images: UInt8[Tensor, "n c h w"], noise: Generator, conditions: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, ""]:
         """−ELBO in nats a pixel value, plus the flow's error on the codes as they are now."""
         device = next(self._copy.network.parameters()).device
         batch = images.to(device)

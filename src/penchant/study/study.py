@@ -540,8 +540,9 @@ class Study:
         with self.stage("aligning"):
             aligner = ALIGNMENT.make(self.settings.aligner)
             rng = self.rng.child("align", number)
-            images = self.read_images().train
-            result = aligner.align(self.generator("base"), self.reward(of), strength, rng, report, images)
+            images, base = self.read_images(), self.generator("base")
+            conditions = told(self.settings, images).annotations.conditions if base.condition_dim else None
+            result = aligner.align(base, self.reward(of), strength, rng, report, images.train, conditions)
             figures = {
                 "like_best_of": strength.like_best_of,
                 "kl_nats": result.kl_nats,
