@@ -1,5 +1,7 @@
 """A person's own module as a generator: used as it is, kept with its weights, refused where it does not fit."""
 
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,17 @@ def nothing():
 
 def broken():
     raise RuntimeError("no file")
+"""
+THEIRS = """
+import torch
+from torch import nn
+
+class Generator(nn.Module):
+    def __init__(self, latent):
+        super().__init__()
+        self.layer = nn.ConvTranspose2d(latent, 3, 28)
+    def forward(self, z):
+        return torch.tanh(self.layer(z))
 """
 IMAGES = np.zeros((16, 3, 28, 28), np.uint8)
 
@@ -136,3 +149,24 @@ def test_imported_needs_a_function_that_there_is(name: str) -> None:
 def test_imported_refuses_settings_that_cannot_work(wrong: str) -> None:
     with pytest.raises(PenchantError, match="must be"):
         GENERATORS.make(f"imported(module='own_generators:make', {wrong})")
+
+
+def test_the_way_in_that_is_documented_works(workplace: Path) -> None:
+    """docs/extending.md, word for word: its function in a file, its settings on the command line."""
+    page = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
+    page = page[page.index("## Your own generator") :]
+    code = re.search(r"```python\n# my_gan.py\n(.*?)```", page, re.DOTALL)
+    spec = re.search(r'--generator "(imported.*?)"`', page, re.DOTALL)
+    assert code is not None
+    assert spec is not None
+    (workplace / "my_gan.py").write_text(code[1])
+    (workplace / "my_project.py").write_text(THEIRS)
+    for name in ("my_gan", "my_project"):
+        sys.modules.pop(name, None)
+    state = {"layer.weight": torch.randn(100, 3, 28, 28, generator=Rng(0).torch()) / 10, "layer.bias": torch.zeros(3)}
+    save_file(state, workplace / "my_gan.safetensors")
+    component: Imported = GENERATORS.make(spec[1].replace("\n", " "))
+    generator = component.fit(IMAGES, Budget(images=1), Rng(0), Workspace(Path("work")))
+    latents = generator.latents(2, Rng(1))
+    expected = torch.tanh(torch.einsum("nz,zchw->nchw", latents, state["layer.weight"]))
+    assert torch.allclose(generator.decode(latents), (expected + 1) / 2, atol=1e-5)
