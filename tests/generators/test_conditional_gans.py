@@ -85,7 +85,8 @@ def test_gan_refuses_conditions_that_are_not_one_row_an_image(conditions: np.nda
 def test_projection_is_the_inner_product_of_what_is_seen_and_told() -> None:
     head = seeded(Rng(0), lambda: Projection(5, 2))
     features, told = torch.randn(3, 5, generator=Rng(1).torch()), torch.tensor([[1.0, 2], [0, 1], [torch.nan, 0]])
-    expected = (head.seen(features[:2]) * head.told(told[:2])).sum(dim=1) / 8
+    said = head.told(told[:2])
+    expected = (head.seen(features[:2]) * said).sum(dim=1) / said.norm(dim=1)
     assert torch.allclose(head(features, told)[:2], expected)
     assert head(features, told)[2] == 0
     assert head(features, None) == 0

@@ -11,15 +11,10 @@ from torch import Tensor, nn
 from penchant.core.contracts import ImageSpec
 from penchant.core.rng import Rng
 from penchant.generators._adversaries import FINE, Levels
-from penchant.generators._told import Told
+from penchant.generators._told import Told, normalised
 
 _SLOWER = 0.1
 """How much slower the mapping learns than the rest (.01 in the paper, whose runs are a thousand times as long)."""
-
-
-def normalised(x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    """Each row at a mean square of 1."""
-    return x * (x.float().square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
 
 
 class _Slow(nn.Module):

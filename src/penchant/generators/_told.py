@@ -14,11 +14,17 @@ without one, so that is a way of drawing of its own here, not only something to 
 _WIDTH = 64
 
 
+def normalised(x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Each row at a mean square of 1."""
+    return x * (x.float().square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+
 class Told(nn.Module):
     """A condition beside the latents: an embedding of it, or where there is none one of the latents themselves.
 
     A learned constant for "none" let the latents mean nothing (under a class they need not), and all images drawn
-    without a condition were of one class; a linear map of the latents keeps the classes apart. None is no condition at
+    without a condition were of one class; a linear map of the latents keeps the classes apart. Both are brought to one
+    length, so that a prompt of rare words is no larger than what was learned. None is no condition at
     all, or a row of NaN. A network that knows no conditions (``condition_dim`` 0) adds nothing.
     """
 
@@ -35,7 +41,7 @@ class Told(nn.Module):
         if condition is not None:
             known = condition.isfinite().all(dim=1, keepdim=True)
             told = torch.where(known, self.embedding(condition.nan_to_num()), told)
-        return torch.cat([latents, told], dim=1)
+        return torch.cat([latents, normalised(told).to(latents.dtype)], dim=1)
 
 
 class Projection(nn.Module):
@@ -55,7 +61,9 @@ class Projection(nn.Module):
         if condition is None:
             return 0.0
         known = condition.isfinite().all(dim=1)
-        fits = (self.seen(features) * self.told(condition.nan_to_num())).float().sum(dim=1) / math.sqrt(_WIDTH)
+        fits = (self.seen(features) * normalised(self.told(condition.nan_to_num()))).float().sum(dim=1) / math.sqrt(
+            _WIDTH
+        )
         return fits * known
 
 
