@@ -19,9 +19,9 @@ from penchant.generators.style_gan import StyleGAN, StyleImages
 from penchant.training.objective import Clock
 
 TINY = {
-    "gan": "gan(latent_dim=4, widths=(8,), judge_widths=(8,), batch=16, augmentation=0.0)",
-    "style_gan": "style_gan(latent_dim=4, style_dim=8, widths=(8,), judge_widths=(8,), batch=16, augmentation=0.0)",
-    "progressive_gan": "progressive_gan(latent_dim=4, widths=(8,), judge_widths=(8,), batch=16, augmentation=0.0)",
+    "gan": "gan(latent_dim=4, widths=(8,), judge_widths=(8,), batch=8, augmentation=0.0)",
+    "style_gan": "style_gan(latent_dim=4, style_dim=8, widths=(8,), judge_widths=(8,), batch=8, augmentation=0.0)",
+    "progressive_gan": "progressive_gan(latent_dim=4, widths=(8,), judge_widths=(8,), batch=8, augmentation=0.0)",
 }
 CLASSES = 2**0.5 * np.eye(2, dtype=np.float32)
 """As ``texts/classes`` tells two of them."""
@@ -41,7 +41,7 @@ def generator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     images, conditions = two_kinds()
     component: GeneratorComponent = GENERATORS.make(TINY[request.param])
     workspace = Workspace(tmp_path_factory.mktemp("fit"))
-    return component.fit(images, Budget(images=1600), Rng(0), workspace, Annotations(conditions=conditions))
+    return component.fit(images, Budget(images=480), Rng(0), workspace, Annotations(conditions=conditions))
 
 
 def kinds(images: Tensor) -> Tensor:

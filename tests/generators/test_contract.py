@@ -1,5 +1,7 @@
 """What every family of generators that is trained here promises, in one place."""
 
+from collections.abc import Generator as Yields
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -37,14 +39,23 @@ def pictures(channels: int, size: int) -> np.ndarray:
     return draw_pictures(24, size, Rng(0), channels=channels).images
 
 
+@contextmanager
+def quick(name: str, **pace: float) -> Yields[None]:
+    """Inside, the family trains at another pace: without sheets, which take most of a moment, or with every report."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module(type(made(name)).__module__), "Settings", partial(Settings, **pace))
+        yield
+
+
 @pytest.fixture(scope="module", params=[name for name in GENERATORS.names() if name != "imported"])
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Generator]]:
     """A family's name, and what it learned from images of each of the shapes; ``imported`` is whatever was brought."""
     name: str = request.param
     folder = tmp_path_factory.mktemp(name)
-    return name, [
-        made(name).fit(pictures(*shape), BUDGET, Rng(0), Workspace(folder / f"{shape[1]}")) for shape in SHAPES
-    ]
+    with quick(name, sheets=0):
+        return name, [
+            made(name).fit(pictures(*shape), BUDGET, Rng(0), Workspace(folder / f"{shape[1]}")) for shape in SHAPES
+        ]
 
 
 Family = tuple[str, list[Generator]]
@@ -106,11 +117,8 @@ def test_family_goes_on_to_the_bit_when_it_was_stopped(family: Family, tmp_path:
             stopped.append(progress.fraction)
             raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch:
-        module = import_module(type(made(name)).__module__)
-        patch.setattr(module, "Settings", partial(Settings, report_seconds=0.0))
-        with pytest.raises(Interrupted, match="go on"):
-            made(name).fit(pictures(*SHAPES[0]), BUDGET, Rng(0), Workspace(tmp_path, stop))
+    with quick(name, report_seconds=0.0), pytest.raises(Interrupted, match="go on"):
+        made(name).fit(pictures(*SHAPES[0]), BUDGET, Rng(0), Workspace(tmp_path, stop))
     resumed = made(name).fit(pictures(*SHAPES[0]), BUDGET, Rng(0), Workspace(tmp_path))
     latents = whole.latents(3, Rng(5))
     with torch.no_grad():
