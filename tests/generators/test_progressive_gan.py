@@ -35,13 +35,9 @@ def test_stages_settle_and_fade_in_equal_parts(fraction: float, growth: float) -
     assert growth_at(fraction, 3, 0.5) == pytest.approx(growth)
 
 
-def test_stages_double_from_four_to_seven_pixels() -> None:
-    assert [sides_of(size) for size in (28, 32, 48, 64)] == [
-        [7, 14, 28],
-        [4, 8, 16, 32],
-        [6, 12, 24, 48],
-        [4, 8, 16, 32, 64],
-    ]
+def test_stages_double_from_four_to_seven_pixels_up_to_the_patches() -> None:
+    found = [sides_of(ImageSpec(3, size)) for size in (28, 32, 48, 64, 128)]
+    assert found == [[7, 14, 28], [4, 8, 16, 32], [6, 12, 24, 48], [4, 8, 16, 64], [4, 8, 16, 32, 128]]
 
 
 def test_growing_networks_fade_without_a_jump() -> None:

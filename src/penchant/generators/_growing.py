@@ -11,17 +11,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from penchant.core.contracts import ImageSpec
-from penchant.generators._adversaries import Branch, MinibatchDeviation
+from penchant.generators._adversaries import FINE, Branch, Levels, MinibatchDeviation
 from penchant.generators._told import Projection, Told, judged
 from penchant.training.objective import Batch, Clock, Loss
 
 
-def sides_of(size: int) -> list[int]:
-    """Pixels a side of the stages, from the coarsest (4 to 7) to ``size``."""
-    sides = [size]
-    while sides[0] > 7 and sides[0] % 2 == 0:
-        sides.insert(0, sides[0] // 2)
-    return sides
+def sides_of(image: ImageSpec) -> list[int]:
+    """Pixels a side of the stages: 4 to 7 first, doubled up to the patches of ``gan``'s generator, then full size."""
+    return [*reversed(Levels(image, (8,)).sides), image.size]
 
 
 def growth_at(fraction: float, stages: int, growing: float) -> float:
@@ -42,33 +39,31 @@ def _to(pixels: Float[Tensor, "n c h w"], side: int) -> Float[Tensor, "n c k k"]
     return F.interpolate(pixels, scale_factor=float(side // pixels.shape[-1])) if side > pixels.shape[-1] else pixels
 
 
-def _channels(sides: list[int], widths: tuple[int, ...]) -> list[int]:
-    return [widths[min(level, len(widths) - 1)] for level in reversed(range(len(sides)))]
-
-
 class GrowingGenerator(nn.Module):
-    """Latents to images in about [−1, 1], always at full size; at ``growth`` they are as detailed as that stage."""
+    """Latents to images in about [−1, 1], always at full size; at ``growth`` they are as detailed as that stage.
+
+    The levels are those of ``gan``; each gives pixels of its own size, and the finest one patches of full size too.
+    """
 
     def __init__(self, image: ImageSpec, latent_dim: int, widths: tuple[int, ...], condition_dim: int = 0):
         super().__init__()
         self.told = Told(latent_dim, condition_dim)
-        self.sides = sides_of(image.size)
+        levels = Levels(image, widths)
+        self.sides = sides_of(image)
         self.growth = len(self.sides) - 1.0
-        channels = _channels(self.sides, widths)
-        side, wide = self.sides[0], channels[0]
-        start = [
-            nn.Linear(latent_dim + self.told.width, wide * side * side),
-            nn.Unflatten(1, (wide, side, side)),
-            Branch(wide),
-        ]
+        side, wide, fine = levels.sides[-1], levels.channels[-1], levels.channels[0]
+        start = [nn.Linear(latent_dim + self.told.width, wide * side * side), nn.Unflatten(1, (wide, side, side))]
         ups = [
             nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, padding=1), Branch(b))
-            for a, b in pairwise(channels)
+            for a, b in pairwise(reversed(levels.channels))
         ]
-        self.levels = nn.ModuleList([nn.Sequential(*start), *ups])
-        self.leave = nn.ModuleList(
-            nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(width, image.channels, 1)) for width in channels
-        )
+        self.levels = nn.ModuleList([nn.Sequential(*start, Branch(wide)), *ups])
+        coarse = [
+            nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(width, image.channels, 1)) for width in reversed(levels.channels)
+        ]
+        patches = [nn.LeakyReLU(0.2), nn.Conv2d(fine, FINE * levels.patch**2, 3, padding=1)]
+        smooth = [nn.PixelShuffle(levels.patch), nn.LeakyReLU(0.2), nn.Conv2d(FINE, image.channels, 3, padding=1)]
+        self.leave = nn.ModuleList([*coarse, nn.Sequential(*patches, *smooth)])
 
     def forward(
         self, latents: Float[Tensor, "n z"], condition: Float[Tensor, "n k"] | None = None
@@ -79,7 +74,9 @@ class GrowingGenerator(nn.Module):
             x = level(x)
         pixels = self.leave[stage](x).float()
         if share:
-            finer = self.leave[stage + 1](self.levels[stage + 1](x)).float()
+            for level in self.levels[stage + 1 : stage + 2]:  # the last stage has no level of its own
+                x = level(x)
+            finer = self.leave[stage + 1](x).float()
             pixels = torch.lerp(_to(pixels, finer.shape[-1]), finer, share)
         return _to(pixels, self.sides[-1])
 
@@ -89,31 +86,35 @@ class GrowingDiscriminator(nn.Module):
 
     def __init__(self, image: ImageSpec, widths: tuple[int, ...], minibatch_deviation: bool, condition_dim: int = 0):
         super().__init__()
-        self.sides = sides_of(image.size)
+        levels = Levels(image, widths)
+        self.sides = sides_of(image)
         self.growth = len(self.sides) - 1.0
-        channels = _channels(self.sides, widths)
-        self.enter = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(image.channels, width, 1), Branch(width)) for width in channels
-        )
+        coarse = [nn.Conv2d(image.channels, width, 1) for width in reversed(levels.channels)]
+        patches = [nn.PixelUnshuffle(levels.patch), nn.Conv2d(levels.pixels, levels.channels[0], 3, padding=1)]
+        self.enter = nn.ModuleList([*coarse, nn.Sequential(*patches)])
+        self.branches = nn.ModuleList(Branch(width) for width in reversed(levels.channels))
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(b, a, 3, stride=2, padding=1), Branch(a)) for a, b in pairwise(channels)
+            nn.Conv2d(b, a, 3, stride=2, padding=1) for a, b in pairwise(reversed(levels.channels))
         )
-        last = channels[0]
+        last, features = levels.channels[-1], levels.channels[-1] * levels.sides[-1] ** 2
         told = [MinibatchDeviation(), nn.Conv2d(last + 1, last, 3, padding=1)] if minibatch_deviation else []
-        self.judge = nn.Sequential(*told, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(last * self.sides[0] ** 2, 1))
-        self.projection = Projection(last * self.sides[0] ** 2, condition_dim) if condition_dim else None
+        self.judge = nn.Sequential(*told, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(features, 1))
+        self.projection = Projection(features, condition_dim) if condition_dim else None
 
     def forward(
         self, pixels: Float[Tensor, "n c h w"], condition: Float[Tensor, "n k"] | None = None
     ) -> Float[Tensor, " n"]:
         stage, share = int(self.growth), self.growth % 1
+        level = min(stage, len(self.branches) - 1)
+        x = self.enter[stage](_to(pixels, self.sides[stage]))
         if share:
-            finer = self.downs[stage](self.enter[stage + 1](_to(pixels, self.sides[stage + 1])))
-            x = torch.lerp(self.enter[stage](_to(pixels, self.sides[stage])).to(finer.dtype), finer, share)
-        else:
-            x = self.enter[stage](_to(pixels, self.sides[stage]))
-        for down in reversed(self.downs[:stage]):
-            x = down(x)
+            finer = self.enter[stage + 1](_to(pixels, self.sides[stage + 1]))
+            if stage + 1 < len(self.branches):  # the last stage has no level of its own
+                finer = self.downs[stage](self.branches[stage + 1](finer))
+            x = torch.lerp(x.to(finer.dtype), finer, share)
+        x = self.branches[level](x)
+        for finer_level in reversed(range(level)):
+            x = self.branches[finer_level](self.downs[finer_level](x))
         return judged(self.judge, self.projection, x, condition)
 
 

@@ -21,10 +21,10 @@ _KIND = "generators/progressive_gan"
 class ProgressiveGAN:
     """Progressive growing (Karras et al. 2018, arXiv 1710.10196) in the game of ``gan``.
 
-    Both networks start at 4 to 7 pixels a side and double: each stage settles, then the next one fades in, made and
-    real images alike. Early steps cost a fraction of late ones, so shapes are learned from many images before detail
-    is asked for. Losses, penalties, augmentation and averaging are those of ``gan`` instead of the paper's (WGAN-GP,
-    pixel norm, equalised learning rates).
+    Both networks start at 4 to 7 pixels a side and double, up to the patches of ``gan``; then comes full size. Each
+    stage settles, then the next one fades in, made and real images alike. Early steps cost half of late ones at 28 px
+    and less on larger images, and shapes are learned before detail is asked for. Losses, penalties, augmentation and
+    averaging are those of ``gan`` instead of the paper's (WGAN-GP, pixel norm, equalised learning rates).
 
     When stages end is decided by the budget, whether of time or of images; a run that is resumed on a longer budget
     goes on at the stage that it has come to by then.
@@ -33,16 +33,14 @@ class ProgressiveGAN:
 
     Args:
         growing: share of the budget after which all stages are there.
-        widths: channels of the generator's levels, from full size, the last repeated.
-        judge_widths: channels of the discriminator's levels.
-        latent_dim, batch, learning_rate, gamma, penalised, augmentation, augmentations, instance_noise,
-            minibatch_deviation, top_k: as for ``gan``.
+        latent_dim, widths, judge_widths, batch, learning_rate, gamma, penalised, augmentation, augmentations,
+            instance_noise, minibatch_deviation, top_k: as for ``gan``.
     """
 
     latent_dim: int = 64
     growing: float = 0.5
-    widths: tuple[int, ...] = (8, 16, 64)
-    judge_widths: tuple[int, ...] = (8, 16, 64)
+    widths: tuple[int, ...] = (16, 64)
+    judge_widths: tuple[int, ...] = (16, 64)
     batch: int = 32
     learning_rate: float = 2e-3
     gamma: float = 0.1
