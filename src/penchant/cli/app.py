@@ -41,6 +41,7 @@ from penchant.cli.options import (
     VoterOption,
     VotesOption,
     Whose,
+    strength,
 )
 from penchant.cli.progress import ProgressBars
 from penchant.cli.studio import studio
@@ -89,7 +90,7 @@ def demo(
     voter: VoterOption = "warm",
     votes: VotesOption = 60,
     train_seconds: TrainSeconds = 90,
-    like_best_of: LikeBestOf = 6,
+    like_best_of: LikeBestOf = "6",
     seed: Seed = 0,
 ) -> None:
     """Walk the whole loop on the embedded picture set with a simulated voter; replaces an earlier demo."""
@@ -114,7 +115,7 @@ def run(
     voter: VoterOption = "human",
     votes: VotesOption = 60,
     train_seconds: TrainSeconds = 90,
-    like_best_of: LikeBestOf = 6,
+    like_best_of: LikeBestOf = "6",
     seed: Seed = 0,
     grey: Grey = False,
     fit: Fit = "crop",
@@ -140,7 +141,7 @@ def new(
     size: Size = 32,
     seed: Seed = 0,
     train_seconds: TrainSeconds = 90,
-    like_best_of: LikeBestOf = 6,
+    like_best_of: LikeBestOf = "6",
     grey: Grey = False,
     fit: Fit = "crop",
     strategy: Strategy = "bald",
@@ -209,7 +210,7 @@ def learn(study: StudyPath) -> None:
 def align(
     study: StudyPath,
     like_best_of: Annotated[
-        float | None, typer.Option("--like-best-of", help="Instead of the study's strength.", metavar="N")
+        str | None, typer.Option("--like-best-of", help="Instead of the study's strength.", metavar="N|auto")
     ] = None,
     of: Whose = None,
 ) -> None:
@@ -218,12 +219,14 @@ def align(
     from penchant.study import Study
 
     with Study.open(study) as opened, ProgressBars(console) as bars:
-        version = opened.align(like_best_of, bars, whose(of))
+        version = opened.align(None if like_best_of is None else strength(like_best_of), bars, whose(of))
     figures = version.figures
     out.print(
         f"version {version.number}: KL {figures['kl_nats']:.2f} nats ({figures['kl_estimator']}); "
         f"next: penchant report {study}"
     )
+    if figures["note"]:
+        console.print(f"note: {figures['note']}", markup=False, highlight=False)
 
 
 @app.command()

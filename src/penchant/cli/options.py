@@ -1,9 +1,11 @@
 """The arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from penchant.core.errors import BadConfiguration
 
 StudyPath = Annotated[Path, typer.Argument(help="The folder of the study.", metavar="STUDY", show_default=False)]
 Source = Annotated[
@@ -27,7 +29,12 @@ VoterOption = Annotated[
 VotesOption = Annotated[int, typer.Option("--votes", help="How many votes.", metavar="N", min=1)]
 TrainSeconds = Annotated[float, typer.Option("--train-seconds", help="How long the generator trains.", metavar="S")]
 LikeBestOf = Annotated[
-    float, typer.Option("--like-best-of", help="Strength: as if the best of N images were kept.", metavar="N")
+    str,
+    typer.Option(
+        "--like-best-of",
+        help="Strength: as if the best of N images were kept; auto goes as far as a second judge is sure.",
+        metavar="N|auto",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The root of all randomness.", metavar="K")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", metavar="FILE")]
@@ -85,3 +92,17 @@ Database = Annotated[
     str | None,
     typer.Option("--database", help="Keep the votes there: postgresql+psycopg://user@host/name.", metavar="URL"),
 ]
+
+
+def strength(text: str) -> float | Literal["auto"]:
+    """What --like-best-of says; its range is checked where it is used.
+
+    Raises:
+        BadConfiguration: it is neither a number nor auto.
+    """
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise BadConfiguration(f"--like-best-of takes a number from 1, or auto; found '{text}'") from None

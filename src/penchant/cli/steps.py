@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from penchant.cli.options import strength
 from penchant.cli.progress import ProgressBars
 from penchant.core.contracts import VOTERS, Report
 from penchant.core.errors import BadConfiguration, Interrupted, StudyExists
@@ -26,7 +27,7 @@ def settings_of(
     source: str,
     seed: int,
     train_seconds: float,
-    like_best_of: float,
+    like_best_of: str,
     size: int = 32,
     grey: bool = False,
     fit: str = "crop",
@@ -41,7 +42,7 @@ def settings_of(
             "source": source,
             "seed": seed,
             "train_seconds": train_seconds,
-            "like_best_of": like_best_of,
+            "like_best_of": strength(like_best_of),
             "images": {"size": size, "colour": not grey, "fit": fit},
             "strategy": strategy,
             "aligner": aligner,
@@ -78,7 +79,7 @@ def run_all(
         with ProgressBars(console) as bars:
             latest = study.versions.named("latest").figures
             wanted = (study.taste.through, settings.like_best_of)
-            if (latest.get("through_seq"), latest.get("like_best_of")) != wanted:
+            if (latest.get("through_seq"), latest.get("asked", latest.get("like_best_of"))) != wanted:
                 clock = time.monotonic()
                 study.align(settings.like_best_of, bars)
                 seconds["align"] = time.monotonic() - clock

@@ -1,7 +1,7 @@
 """The pages around voting: gallery, taste, versions and help, with what their scripts ask for."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
@@ -35,7 +35,7 @@ class Alignment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    like_best_of: float | None = Field(None, ge=1, le=1000, allow_inf_nan=False)
+    like_best_of: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)] | Literal["auto"] | None = None
 
 
 class Pages:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from penchant.core.contracts import Progress, Report
 from penchant.core.errors import Interrupted, NotReady, PenchantError, StudyBusy
@@ -44,7 +44,7 @@ class Work:
         """
         self._begin("train", lambda report: self.study.train(report=report))
 
-    def align(self, like_best_of: float | None = None) -> None:
+    def align(self, like_best_of: float | Literal["auto"] | None = None) -> None:
         """Begin to bend the generator to the taste learned so far.
 
         Raises:

@@ -22,8 +22,10 @@ from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, image
 from penchant.study.evaluation import evaluate, only_voter
 from penchant.study.exceptions import Place, disagreements, praised_in_vain
 from penchant.study.files import storage_errors
+from penchant.study.frontier import Row
 from penchant.study.portrait import Portrait, Standing, portray
 from penchant.study.shards import ends
+from penchant.study.strengths import measured
 from penchant.study.study import Study
 from penchant.study.sufficiency import Person, Verdict
 from penchant.training.processes import Processes
@@ -56,6 +58,7 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
     report(Progress("report", 0.5))
     comparable = stand.decided and images_compared(study) >= _LEAST_COMPARED
     frontier = best_of_n_frontier(study) if comparable else []
+    steps = measured(study, latest.number, only_voter(study)) if comparable else []
     points = [version_point(study, version.number) for version in study.versions.all()] if comparable else []
     report(Progress("report", 0.8))
     exceptions = _exceptions(study, portrait, features)
@@ -81,6 +84,8 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             exceptions=exceptions,
             accuracy_chart=_accuracy_chart(curve),
             strength_chart=_strength_chart(frontier, points),
+            steps=steps,
+            steps_chart=_steps_chart(steps),
             intake=intake,
             next_steps=next_steps(study, figures, portrait),
         )
@@ -97,6 +102,7 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             "accuracy_over_votes": curve,
             "best_of_n": frontier,
             "versions": points,
+            "strengths": steps,
             "intake": intake,
         }
         path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -241,6 +247,23 @@ def _strength_chart(frontier: list[dict[str, float]], points: list[dict[str, flo
     made = Series("generators", [(p["kl_nats"], p["vendi"] / full) for p in points], marks=True, labels=labels)
     top = max(1.2, *(y + 0.1 for _, y in made.points))
     return Markup(line_chart([best, made], "strength: KL from the base generator, nats", "variety kept", (0, top), 1.0))
+
+
+def _steps_chart(steps: list[Row]) -> Markup:
+    """Gains by whom they are told, against nats; a taste that nobody knows has no third line."""
+    if len(steps) < 3:
+        return Markup("")
+    lines = [
+        Series(name, [(row["kl_nats"], row[key] - steps[0][key]) for row in steps])
+        for name, key in (("the reward", "reward"), ("a judge with other features", "judge"), ("hidden taste", "gold"))
+        if steps[0][key] is not None
+    ]
+    reached = [y for line in lines for _, y in line.points]
+    return Markup(
+        line_chart(lines, "strength: KL from the base generator, nats", "gain, sd", (min(reached), max(reached)), 0.0)
+        if max(reached) - min(reached) > 1e-9
+        else ""
+    )
 
 
 def _ordered(interval: tuple[float, float], middle: float) -> tuple[float, float, float]:

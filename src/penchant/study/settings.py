@@ -37,7 +37,8 @@ class StudySettings:
         again_share: the share of pairs that ask an earlier audit again, sides swapped: how often people agree with
             themselves bounds how often anybody can be right about them. Twice as many while answers look suspicious.
         refit_every: votes between two refits of the preference model.
-        like_best_of: strength of the alignment, said as "like the best of N".
+        like_best_of: strength of the alignment, said as "like the best of N"; ``"auto"`` goes as far as a judge with
+            other features is sure that it gets better, and variety is left.
         caution: how many standard deviations below the mean utility the reward lies.
         record_signals: whether the studio records how long images are looked at, enlarged, downloaded and looked at
             again; nothing is learned from that, and the pages say that it is recorded.
@@ -62,13 +63,15 @@ class StudySettings:
     audit_share: float = 0.1
     again_share: float = 0.05
     refit_every: int = 5
-    like_best_of: float = 6
+    like_best_of: float | Literal["auto"] = 6
     caution: float = 0.5
     record_signals: bool = True
     database: str | None = None
 
     def __post_init__(self) -> None:
         for name, low in (("train_seconds", 1), ("refit_every", 1), ("like_best_of", 1), ("caution", 0)):
+            if name == "like_best_of" and self.like_best_of == "auto":
+                continue
             if not low <= getattr(self, name) < inf:
                 raise BadConfiguration(f"{name} must be at least {low} and finite; found {getattr(self, name)}")
         if self.pool is not None and self.pool < 3:

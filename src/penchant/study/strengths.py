@@ -1,16 +1,18 @@
 """Versions at less than their full strength, without training: what the gallery's slider shows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from penchant.alignment import turned_down
 from penchant.alignment.best_of_n import BestOfGenerator
-from penchant.alignment.latent_tilt import TiltedGenerator, dial_for
-from penchant.core.contracts import Generator, Strength
+from penchant.alignment.latent_tilt import LARGEST_DIAL, TiltedGenerator
+from penchant.core.contracts import Generator, Report, Voter, silent
 from penchant.core.errors import BadConfiguration
 from penchant.data import to_uint8
+from penchant.study.frontier import Row, frontier
 from penchant.study.study import Study
 
 _STEPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
@@ -58,14 +60,30 @@ class Strengths:
         if like_best_of == 1:
             return self.study.generator("base")
         if (version, like_best_of) not in self._made:
-            self._made[version, like_best_of] = self._turned_down(self.study.generator(version), version, like_best_of)
+            rng = self.study.rng.child("strength", version)
+            found = turned_down(self.study.generator(version), like_best_of, rng)
+            if found is None:
+                raise BadConfiguration(f"version {version} has no strength between none and its own")
+            self._made[version, like_best_of] = found
         return self._made[version, like_best_of]
 
-    def _turned_down(self, full: Generator, version: int, like_best_of: float) -> Generator:
-        if isinstance(full, TiltedGenerator):
-            rng = self.study.rng.child("strength", version)
-            dial = dial_for(full.transport, Strength(like_best_of).target_kl, rng)
-            return TiltedGenerator(full.base, full.transport, min(dial, full.dial))
-        if isinstance(full, BestOfGenerator):
-            return BestOfGenerator(full.base, full.reward, round(like_best_of), full.seed)
-        raise BadConfiguration(f"version {version} has no strength between none and its own")
+
+def measured(study: Study, version: int, voter: Voter | None, report: Report = silent) -> list[Row]:
+    """The frontier of an aligned version: up to its own strength, or all that was looked at where it was chosen.
+
+    With the hidden taste of ``voter`` beside it, where that is known. Rows as :func:`penchant.study.frontier.frontier`
+    gives them; none for the base.
+    """
+    figures = study.versions.named(version).figures
+    own = float(figures.get("like_best_of", 1.0))
+    if own <= 1:
+        return []
+    looked = [row["like_best_of"] for row in figures.get("strengths") or ()]
+    full = study.generator(version)
+    if looked and isinstance(full, TiltedGenerator):
+        full = TiltedGenerator(full.base, full.transport, LARGEST_DIAL)
+    of = figures.get("of")
+    gold = None if voter is None else voter.utility
+    ground = replace(study.ground(study.reward(of), of), gold=gold)
+    rng = study.rng.child("strengths", version)
+    return frontier(full, max([own, *looked]), study.generator("base"), ground, rng, report)

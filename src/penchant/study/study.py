@@ -33,9 +33,9 @@ from penchant.core.contracts import (
     PriorTaste,
     Report,
     Reward,
-    Strength,
     TextEncoder,
     Voter,
+    Votes,
     Workspace,
     silent,
 )
@@ -61,8 +61,10 @@ from penchant.study.conditions import FOLDER as CONDITIONS
 from penchant.study.conditions import Told, condition_of, told
 from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
+from penchant.study.frontier import Ground, Judge
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.settings import FILE, StudySettings
+from penchant.study.settling import COUNT, Asked, asked_strength, settled
 from penchant.study.sufficiency import Sufficiency, weigh
 from penchant.study.taste import Taste, View
 from penchant.study.versions import Versions
@@ -80,6 +82,7 @@ _NETWORKS = Convolutional()
 _LESSONS = Budget(images=1500)
 """How many pairs each network sees, repeats counted."""
 _WEIGHED_IMAGES = 1000
+_FEWEST_COMPARED = 48
 
 
 @dataclass(frozen=True)
@@ -512,11 +515,13 @@ class Study:
         self.keep(replace(self._own_event("retract", last.voter), target=last.seq))
         return query
 
-    def align(self, like_best_of: float | None = None, report: Report = silent, of: Whose = None) -> Version:
+    def align(self, like_best_of: Asked | None = None, report: Report = silent, of: Whose = None) -> Version:
         """Bend the base generator to the taste learned so far and generate new candidates.
 
         The KL is always against the base generator, so that rounds do not add up unseen. ``of`` says whose taste: one
         voter's name, shares as in ``{"anna": 0.7, "ben": 0.3}``, or None for that of all votes together.
+        ``like_best_of="auto"`` goes as far as a judge with other features is sure that the images get better, and
+        variety is left (:mod:`penchant.study.frontier`).
 
         Raises:
             NotReady: no votes yet.
@@ -526,10 +531,9 @@ class Study:
         number = self.versions.named("latest").number + 1
         if not self.taste.votes:
             raise NotReady(f"no votes yet; `penchant vote {self.path}` gives some")
-        try:
-            strength = Strength(self.settings.like_best_of if like_best_of is None else like_best_of)
-        except ValueError as error:
-            raise BadConfiguration(str(error)) from None
+        asked = self.settings.like_best_of if like_best_of is None else like_best_of
+        aligner, decided = ALIGNMENT.make(self.settings.aligner), len(self._heard(of, decided=True))
+        strength, note = asked_strength(asked, aligner, decided)
         for voter in [of] if isinstance(of, str) else of or ():
             self._check_voter(voter)
         self.refit(force=True)
@@ -538,24 +542,63 @@ class Study:
         )
         votes, through = len(self.taste.votes), self.taste.through  # more may come while it aligns
         with self.stage("aligning"):
-            aligner = ALIGNMENT.make(self.settings.aligner)
-            rng = self.rng.child("align", number)
-            images, base = self.read_images(), self.generator("base")
-            conditions = told(self.settings, images).annotations.conditions if base.condition_dim else None
-            result = aligner.align(base, self.reward(of), strength, rng, report, images.train, conditions)
+            rng, base, reward = self.rng.child("align", number), self.generator("base"), self.reward(of)
+            ground, posterior = self.ground(reward, of), self._posterior_of(of if isinstance(of, str) else None)
+            result = aligner.align(base, reward, strength, rng, report, self.read_images().train)
+            kept = settled(asked, note, strength, result, base, ground, posterior, decided, rng.child("settle"), report)
             figures = {
-                "like_best_of": strength.like_best_of,
-                "kl_nats": result.kl_nats,
-                "kl_estimator": result.kl_estimator,
-                "note": result.note,
+                "like_best_of": kept.like_best_of,
+                "asked": asked,
+                "kl_nats": kept.alignment.kl_nats,
+                "kl_estimator": kept.alignment.kl_estimator,
+                "note": kept.alignment.note,
                 "seconds": result.seconds,
                 "votes": votes,
                 "of": dict(of) if isinstance(of, Mapping) else of,
                 "through_seq": through,
-                "frontier": [dict(row) for row in result.frontier],
+                "frontier": [dict(row) for row in kept.alignment.frontier],
+                "strengths": list(kept.rows),
+                **kept.figures,
             }
-            alone = Processes.alone()
-            return self._add_version(result.generator, self.extractor, "aligned", aligner, figures, alone, report)
+            alone, generator = Processes.alone(), kept.alignment.generator
+            return self._add_version(generator, self.extractor, "aligned", aligner, figures, alone, report)
+
+    def second_opinion(self, of: Whose = None) -> Judge:
+        """The taste as the judge's features tell it, learned from the same votes; it is never part of a reward."""
+        queries = [self.taste.votes[seq] for seq in self._heard(of)]
+        pictures = [[self._voted_on(query)[side] for query, _ in queries] for side in (0, 1)]
+        empty = np.zeros((0, self.judge.width))
+        with torch.no_grad():
+            left, right = (
+                torch.cat([self.judge(part) for part in to_float(np.stack(side)).split(256)]).numpy().astype(np.float64)
+                if side
+                else empty
+                for side in pictures
+            )
+        prior = PREFERENCE.make(self.settings.preference).prior(self.judge.groups)
+        with one_blas_thread():
+            return Judge(self.judge, prior.refit(Votes(left, right, [choice for _, choice in queries])))
+
+    def ground(self, reward: Reward, of: Whose = None, count: int = COUNT) -> Ground:
+        """What strengths are measured on: ``count`` latents, real images and held-out ones, and the second opinion."""
+        images, judge = self.read_images(), self.second_opinion(of)
+        count = min(count, max(_FEWEST_COMPARED, self.settings.pool_size // 4))
+        real, held_out = (
+            judge.see(to_float(np.asarray(part[:count]))) if len(part) else np.zeros((0, self.judge.width))
+            for part in (images.train, images.holdout)
+        )
+        latents = self.generator("base").latents(count, self.rng.child("strengths"))
+        return Ground(reward, self.extractor, judge, real, held_out, latents)
+
+    def _heard(self, of: Whose, decided: bool = False) -> list[int]:
+        """The votes that speak of somebody's taste, or those among them that chose a side."""
+        wanted = None if of is None else {of} if isinstance(of, str) else set(of)
+        return [
+            seq
+            for seq, (_, choice) in self.taste.votes.items()
+            if (wanted is None or self.taste.voters[seq] in wanted)
+            and (not decided or choice in (Choice.LEFT, Choice.RIGHT))
+        ]
 
     def sample(
         self, count: int, seed: int = 0, version: str | int = "latest", prompt: str | None = None
