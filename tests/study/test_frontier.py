@@ -26,7 +26,7 @@ def row(strength: float, sure: float | None, **more: Any) -> dict[str, Any]:
 
 
 def _quick(folder: Path) -> None:
-    aligner = "latent_tilt(steps=6, batch=8, couplings=0, hidden=4)"
+    aligner = "latent_tilt(steps=15, batch=8, couplings=0, hidden=4, learning_rate=0.02)"
     replace(StudySettings.load(folder), aligner=aligner).save(folder)
 
 

@@ -30,7 +30,7 @@ COUNT = 256
 """Images a strength."""
 
 _CEILINGS = {LatentTilt: 1000.0, BestOfN: 64.0}
-_PARTED = 0.5
+_PARTED, _RISEN = 0.5, 0.2
 _UNSURE = 1.5
 
 
@@ -100,7 +100,7 @@ def settled(
         notes = [part for part in (note, result.note if strength == trained.like_best_of else "") if part]
         notes.append(f"like the best of {strength:g} was chosen: {why}")
     opinion = _opinion(kept.generator, original, ground, posterior)
-    if result.kl_nats > 0 and opinion["judge_sure"] < _PARTED < opinion["reward_gain_sd"]:
+    if result.kl_nats > 0 and opinion["judge_sure"] < _PARTED and opinion["reward_gain_sd"] > _RISEN:
         notes.append(
             f"the reward rose by {opinion['reward_gain_sd']:.1f} sd, but a judge that learned from the same votes with "
             f"other features rather thinks that the images got worse ({opinion['judge_sure']:.0%} for better): "
