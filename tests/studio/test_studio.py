@@ -1,6 +1,7 @@
 """The studio over a real study: every page, the gallery's images, likes, the work that goes on meanwhile."""
 
 import io
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from penchant.data import to_uint8
+from penchant.metrics import win_rate
 from penchant.studio import Access, Studio
+from penchant.studio._compare import verdict
 from penchant.studio._texts import languages
 from penchant.study import Study, StudySettings
+from penchant.study.comparing import Result, result
 
-PLACES = ("vote", "gallery", "taste", "runs", "help")
+PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "help")
 
 
 class Visitor:
@@ -242,33 +246,51 @@ def test_work_that_is_stopped_leaves_the_study_as_it_was(tmp_path: Path) -> None
 
 
 def test_versions_are_compared_without_saying_which_is_which(visitor: Visitor, aligned: Study) -> None:
-    through, shown = aligned.taste.hash, {"2": [], "1": []}
-    for number in range(6):
+    assert "No two versions were compared yet" in visitor.ask("GET", "/leaderboard").text
+    through, sides = aligned.taste.hash, list[bool]()
+    rng = aligned.rng.child("comparison", "latents", 0)
+    new = to_uint8(aligned.generator(2).sample(32, rng))
+    for number in range(1, 7):
         images = {
             side: visitor.ask("GET", f"/compare/image.png?version=2&against=1&number={number}&side={side}").content
             for side in ("left", "right")
         }
-        latents = aligned.generator("base").latents(1, aligned.rng.child("blind", number))
-        new = to_uint8(aligned.generator(2).decode(latents).detach())[0].transpose(1, 2, 0)
-        left = np.array_equal(np.asarray(Image.open(io.BytesIO(images["left"]))), new)
-        right = np.array_equal(np.asarray(Image.open(io.BytesIO(images["right"]))), new)
+        left, right = (
+            np.array_equal(np.asarray(Image.open(io.BytesIO(images[side]))), new[number - 1].transpose(1, 2, 0))
+            for side in ("left", "right")
+        )
         assert left != right
-        shown["2"].append(left)
-        choice = "tie" if number == 5 else "left" if left else "right"
-        verdict = {"version": 2, "against": 1, "number": number, "choice": choice}
-        key = {"Idempotency-Key": f"comparison-{number}"}
+        sides.append(left)
+        choice = "tie" if number == 6 else "left" if left else "right"
+        told = {"version": 2, "against": 1, "number": number, "choice": choice}
         for _ in range(2):
-            told = visitor.ask("POST", "/api/v1/compare", verdict, **key)
-            assert told.status_code == 201
-            assert told.json() == {"number": number + 1, "answers": number + 1}
-        assert visitor.ask("POST", "/api/v1/compare", verdict).status_code == 409
-    assert len(set(shown["2"])) == 2, "the sides must not tell"
-    result = visitor.ask("GET", "/api/v1/compare/result?version=2&against=1").json()
-    assert (result["value"], result["answers"], round(result["ties"], 3)) == (1.0, 6, round(1 / 6, 3))
-    assert 0.5 < result["low"] < 0.6
+            answer = visitor.ask("POST", "/api/v1/compare", told, **{"Idempotency-Key": f"comparison-{number}"})
+            assert answer.status_code == 201
+            assert answer.json() == {"numbers": [number + 1, number + 2], "answers": number}
+        assert visitor.ask("POST", "/api/v1/compare", told).status_code == 409
+    assert len(set(sides)) == 2, "the sides must not tell"
+    back = visitor.ask("POST", "/api/v1/compare/undo", {"version": 2, "against": 1}).json()
+    assert back == {"undone": True, "numbers": [6, 7], "answers": 5}
+    shown = visitor.ask("GET", "/api/v1/compare/result?version=2&against=1").json()
+    found = result(aligned, 2, 1)
+    assert shown == {**json.loads(json.dumps(found.as_json())), "text": found.sentence}
+    assert (found.rate.value, found.rate.n) == (1, 5)
     assert aligned.taste.hash == through
     assert visitor.ask("GET", "/compare?version=2").status_code == 200
     assert visitor.ask("GET", "/compare?version=1").status_code == 422
+    page = visitor.ask("GET", "/leaderboard").text
+    assert found.sentence in page
+    assert "All answers are of one voter" in page
+    assert "还看不出偏好" in (spoken := visitor.ask("GET", "/leaderboard", **{"Accept-Language": "zh"}).text) or (
+        "更受喜欢：" in spoken
+    )
+
+
+@pytest.mark.parametrize(("wins", "losses", "ties"), [(0, 0, 2), (30, 5, 1), (5, 30, 0), (6, 5, 0), (500, 500, 0)])
+def test_the_page_says_of_a_comparison_what_the_command_line_says(wins: int, losses: int, ties: int) -> None:
+    found = Result(2, 1, win_rate(wins, losses, ties), 0, 0, ("anna",), None if wins == 500 else 188)
+    assert verdict(found, languages()["en"]) == found.sentence
+    assert verdict(found, languages()["zh"]) != found.sentence
 
 
 def test_who_was_invited_votes_and_sees_no_more(visitor: Visitor) -> None:
@@ -280,6 +302,6 @@ def test_who_was_invited_votes_and_sees_no_more(visitor: Visitor) -> None:
     assert f'data-csrf="{guest.get("/api/v1/me").json()["csrf"]}"' in page
     assert visitor.access.csrf not in page
     assert guest.get("/help").status_code == 200
-    for place in ("gallery", "taste", "runs", "api/v1/work", "api/v1/invites"):
+    for place in ("gallery", "taste", "runs", "leaderboard", "api/v1/work", "api/v1/invites"):
         assert guest.get(f"/{place}").status_code == 403
     assert guest.get("/api/v1/pairs").json()["progress"]["wanted"] == 3

@@ -20,7 +20,7 @@ from penchant.study import Study, StudySettings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = "axe-core@4.10.3"
-PLACES = ("vote", "gallery", "taste", "runs", "help")
+PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "help")
 
 pytestmark = [
     pytest.mark.browser,

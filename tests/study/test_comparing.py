@@ -9,8 +9,8 @@ import pytest
 from penchant.core.contracts import Choice
 from penchant.core.errors import BadConfiguration, BadVote, NotReady, StudyDamaged, UnknownName
 from penchant.core.rng import Rng
+from penchant.store import NewEvent
 from penchant.study import Study, vote
-from penchant.study.blind import Blind
 from penchant.study.comparing import BlindComparison, Compared, compare, comparisons, result
 from penchant.study.leaderboard import leaderboard, rank
 
@@ -107,8 +107,6 @@ def test_what_cannot_be_compared_is_told(aligned: Study):
         compare(aligned, 2, 1, "warm", 0)
     with pytest.raises(NotReady, match="no versions were compared yet"):
         leaderboard(aligned)
-    from penchant.store import NewEvent
-
     aligned.store.append(NewEvent("versus", voter="x", session="s", choice=Choice.LEFT, payload={"left": 1}))
     with pytest.raises(StudyDamaged, match="a versus, cannot be read"):
         result(aligned, 2, 1)
@@ -142,11 +140,24 @@ def test_intervals_are_wider_when_voters_disagree():
     assert np.isfinite([wide.low, wide.high]).all()
 
 
-def test_answers_given_in_the_studio_count_too(aligned: Study):
-    page = Blind(aligned, 2, 1)
-    for number, choice in enumerate((Choice.LEFT, Choice.RIGHT, Choice.TIE, Choice.LEFT)):
-        page.answer(number, choice, "anna", "s", f"key-{number}")
-    assert result(aligned, 2, 1).rate == page.result()
+def test_answers_of_old_studios_still_count(aligned: Study):
+    for number, won in enumerate(("for", "against", "tie", "for")):
+        payload = {"version": 2, "against": 1, "number": number, "won": won}
+        aligned.store.append(NewEvent("comparison", voter="anna", session="s", payload=payload))
+    found = result(aligned, 2, 1)
+    assert (found.rate.value, found.rate.n, found.rate.tie_rate) == (pytest.approx(2 / 3), 4, 0.25)
+    session = BlindComparison(aligned, 2, 1, "anna", 3)
+    assert session.ask().number == 1  # none of the pairs of today was seen
     compare(aligned, 2, 1, "coin", 3)
-    assert page.result().n == 4
     assert result(aligned, 2, 1).voters == ("anna", "coin")
+
+
+def test_pages_and_command_line_share_one_voter(aligned: Study):
+    page, terminal = (BlindComparison(aligned, 2, 1, "anna", 5, session) for session in ("page", None))
+    page.tell(1, Choice.LEFT, client_key="once")
+    assert terminal.ask().number == 2
+    assert BlindComparison(aligned, 1, 2, "anna", 5, "page").tell(1, Choice.LEFT, client_key="once") == 1
+    assert terminal.undo("back")
+    assert terminal.undo("back")
+    assert page.ask().number == 1
+    assert page.progress().votes == 0

@@ -22,6 +22,8 @@ from penchant.studio._work import Work
 from penchant.study import Study
 
 TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
+PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "help")
+"""The pages, in the order in which they are offered."""
 _YEAR = 365 * 24 * 3600
 _MORE_VOTES = 20
 
@@ -87,7 +89,7 @@ class Pages:
         """Choose the language, then go back to where one was."""
         if language not in languages():
             raise BadConfiguration(f"no language '{language}'; there are: {', '.join(languages())}")
-        here = back if back in {"/vote", "/gallery", "/taste", "/runs", "/help"} else "/"
+        here = back if back in {f"/{place}" for place in PLACES} else "/"
         response = RedirectResponse(here, status_code=303)
         response.set_cookie(COOKIE, language, max_age=_YEAR, httponly=True, samesite="lax", path="/")
         return response
@@ -147,6 +149,7 @@ class Pages:
         shared = {
             "t": texts,
             "here": here,
+            "places": PLACES,
             "languages": languages(),
             "csrf": self._who(request).csrf,
             "run": f"{self._shared.name}-{self._who(request).session}",
@@ -175,7 +178,9 @@ def add_pages(app: FastAPI, shared: SharedStudy, work: Work, voting: Rounds) -> 
     app.add_api_route("/api/v1/round/more", pages.more, methods=["POST"], dependencies=own_page)
     compare = Compare(shared.study, pages.page)
     app.add_api_route("/compare", compare.show, dependencies=visitor, include_in_schema=False)
+    app.add_api_route("/leaderboard", compare.standings, dependencies=visitor, include_in_schema=False)
     app.add_api_route("/compare/image.png", compare.image, dependencies=visitor)
     app.add_api_route("/api/v1/compare", compare.next, dependencies=visitor)
     app.add_api_route("/api/v1/compare", compare.answer, methods=["POST"], status_code=201, dependencies=own_page)
+    app.add_api_route("/api/v1/compare/undo", compare.undo, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/compare/result", compare.result, dependencies=visitor)

@@ -16,12 +16,14 @@ from penchant.core.errors import BadConfiguration, BadVote, Interrupted, StudyDa
 from penchant.data import to_float, to_uint8
 from penchant.metrics import WinRate, votes_needed, win_rate
 from penchant.store import Event, NewEvent
-from penchant.study.blind import KIND as STUDIO
 from penchant.study.files import png_bytes
 from penchant.study.study import Study
 
 COMPARISON = "versus"
 RETRACTED = "versus_retracted"
+_OLD = "comparison"
+"""What the studio of version 0.1 wrote; read, and written no more."""
+KINDS = (COMPARISON, RETRACTED, _OLD)
 _WON = {"for": Choice.LEFT, "against": Choice.RIGHT, "tie": Choice.TIE}
 _AT_ONCE = 32
 _AHEAD = 9
@@ -37,7 +39,7 @@ Pixels = UInt8[np.ndarray, "c h w"]
 
 @dataclass(frozen=True)
 class Compared:
-    """One answer, by version: which was preferred, of which pair of images (below 0: the studio's), by whom."""
+    """One answer, by version: which was preferred, of which pair of images (below 0: of an old log), by whom."""
 
     seq: int
     voter: str
@@ -48,7 +50,7 @@ class Compared:
 
 
 def comparisons(events: Sequence[Event]) -> list[Compared]:
-    """The answers in the log that were not taken back, in order; those given in the studio too.
+    """The answers in the log that were not taken back, in order.
 
     Raises:
         StudyDamaged: one of them cannot be read.
@@ -58,8 +60,8 @@ def comparisons(events: Sequence[Event]) -> list[Compared]:
         try:
             if event.kind == RETRACTED:
                 found.pop(int(event.payload["seq"]), None)
-            elif event.kind in (COMPARISON, STUDIO):
-                if event.kind == STUDIO:
+            elif event.kind in (COMPARISON, _OLD):
+                if event.kind == _OLD:
                     shown = int(event.payload["version"]), int(event.payload["against"])
                     answer, pair = _WON[event.payload["won"]], -1 - int(event.payload["number"])
                 else:
@@ -130,7 +132,11 @@ class Result:
 def result(study: Study, first: str | int, second: str | int) -> Result:
     """What all voters together said of two versions so far."""
     one, other = _numbers(study, first, second)
-    found = [each for each in comparisons(study.store.events()) if each.versions == (min(one, other), max(one, other))]
+    found = [
+        each
+        for each in comparisons(study.store.events(kinds=KINDS))
+        if each.versions == (min(one, other), max(one, other))
+    ]
     choices = [each.choice if one < other else each.choice.swapped for each in found]
     counted = {choice: choices.count(choice) for choice in Choice}
     rate = win_rate(counted[Choice.LEFT], counted[Choice.RIGHT], counted[Choice.TIE])
@@ -168,7 +174,7 @@ def compare(
         for given in range(1, count + 1):
             pair = session.ask()
             rng = study.rng.child("comparison", "voter", voter, *session.versions, pair.number).numpy()
-            left, right = (to_float(pixels[None])[0] for pixels in session.shown(pair))
+            left, right = (to_float(pixels[None])[0] for pixels in session.shown(pair.number))
             session.tell(pair.number, answering.answer(left, right, rng), client_key=uuid.uuid4().hex)
             report(Progress("comparing", given / count))
     except KeyboardInterrupt:
@@ -208,22 +214,22 @@ class BlindComparison:
         first, second: the versions.
         voter: who compares.
         more: how many answers are wanted on top of those that this voter gave.
+        session: under which name keys count; the same name finds an answer again after a restart.
+
+    The log is read on every call, so that two of these (two tabs, the page and the command line) agree.
     """
 
-    def __init__(self, study: Study, first: str | int, second: str | int, voter: str, more: int):
+    def __init__(
+        self, study: Study, first: str | int, second: str | int, voter: str, more: int, session: str | None = None
+    ):
         if more < 1:
             raise BadConfiguration(f"votes must be at least 1; found {more}")
         one, other = _numbers(study, first, second)
         self.versions = min(one, other), max(one, other)
         self._study, self._voter = study, voter
-        self._session = uuid.uuid4().hex
-        self._answered = [
-            each
-            for each in comparisons(study.store.events())
-            if (each.voter, each.versions) == (voter, self.versions) and each.pair > 0
-        ]
-        self._wanted = len(self._answered) + more
-        self._keys: dict[str, tuple[int, Choice]] = {}
+        self._session = session or uuid.uuid4().hex
+        self._events: list[Event] = []
+        self._wanted = len(self._answered()) + more
         self._batches: dict[int, tuple[Any, Any]] = {}
         self._pngs: dict[str, bytes] = {}
 
@@ -252,14 +258,12 @@ class BlindComparison:
         Raises:
             BadVote: a pair that was not asked or is answered, or the key was used for something else.
         """
-        if client_key in self._keys:
-            if self._keys[client_key] != (query, choice):
-                raise BadVote(f"the key '{client_key}' was used before for another answer; a new one needs a new key")
-            return len(self._answered)
-        if any(each.pair == query for each in self._answered) or query not in self._following(_AHEAD):
-            raise BadVote(f"pair {query} was answered already, or was not asked")
+        if self._study.store.sent(self._session, client_key) is None:
+            answered = any(each.pair == query for each in self._answered())
+            if answered or query not in self._following(_AHEAD):
+                raise BadVote(f"pair {query} was answered already, or was not asked")
         left, right = self._sides(query)
-        event = self._study.store.append(
+        self._study.store.append(
             NewEvent(
                 kind=COMPARISON,
                 voter=self._voter,
@@ -274,23 +278,25 @@ class BlindComparison:
                 payload={"left": left, "right": right, "pair": query},
             )
         )
-        self._answered += comparisons([event])
-        self._keys[client_key] = query, choice
-        return len(self._answered)
+        return len(self._answered())
 
-    def undo(self) -> bool:
-        """Take back this voter's last answer; its pair is asked again."""
-        if not self._answered:
+    def undo(self, client_key: str | None = None) -> bool:
+        """Take back this voter's last answer, once for each key; its pair is asked again."""
+        if client_key is not None and self._study.store.sent(self._session, client_key) is not None:
+            return True
+        answered = self._answered()
+        if not answered:
             return False
-        last = self._answered.pop()
-        event = NewEvent(kind=RETRACTED, voter=self._voter, session=self._session, payload={"seq": last.seq})
-        self._study.store.append(event)
+        payload = {"seq": answered[-1].seq}
+        self._study.store.append(
+            NewEvent(RETRACTED, self._voter, self._session, client_key or uuid.uuid4().hex, payload=payload)
+        )
         return True
 
     def progress(self) -> ComparisonState:
         """Where it stands."""
         told = {"comparison": "Which do you like better? Nothing says which version made which."}
-        return ComparisonState(len(self._answered), self._wanted, told)
+        return ComparisonState(len(self._answered()), self._wanted, told)
 
     def image_png(self, sha256: str) -> bytes:
         """An image that was shown; raises BadVote where there is none."""
@@ -298,20 +304,27 @@ class BlindComparison:
             raise BadVote(f"this comparison has no image '{sha256}'")
         return self._pngs[sha256]
 
-    def shown(self, pair: BlindPair) -> tuple[Pixels, Pixels]:
-        """The pixels of both sides."""
-        left, _ = self._sides(pair.number)
-        images = self._images(pair.number)
+    def shown(self, number: int) -> tuple[Pixels, Pixels]:
+        """The pixels of both sides of a pair."""
+        left, _ = self._sides(number)
+        images = self._images(number)
         return images if left == self.versions[0] else (images[1], images[0])
+
+    def _answered(self) -> list[Compared]:
+        """This voter's answers that count, by whatever page or process they came."""
+        after = self._events[-1].seq if self._events else 0
+        self._events += self._study.store.events(after, kinds=KINDS)
+        found = comparisons(self._events)
+        return [each for each in found if (each.voter, each.versions) == (self._voter, self.versions) and each.pair > 0]
 
     def _following(self, count: int) -> list[int]:
         """The numbers of the next pairs, from 1."""
-        done = {each.pair for each in self._answered}
+        done = {each.pair for each in self._answered()}
         numbers = (number for number in range(1, len(done) + count + 1) if number not in done)
         return [number for number, _ in zip(numbers, range(count), strict=False)]
 
     def _pair(self, number: int) -> BlindPair:
-        pngs = [png_bytes(pixels) for pixels in self.shown(BlindPair(number, "", ""))]
+        pngs = [png_bytes(pixels) for pixels in self.shown(number)]
         names = [sha256(png).hexdigest() for png in pngs]
         self._pngs |= dict(zip(names, pngs, strict=True))
         return BlindPair(number, *names)

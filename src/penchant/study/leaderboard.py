@@ -9,7 +9,7 @@ import numpy as np
 from penchant.core.errors import NotReady
 from penchant.core.rng import Rng
 from penchant.metrics import bradley_terry, connected
-from penchant.study.comparing import Compared, comparisons
+from penchant.study.comparing import KINDS, Compared, comparisons
 from penchant.study.study import Study
 
 _RESAMPLES = 400
@@ -55,7 +55,7 @@ def leaderboard(study: Study) -> Leaderboard:
     Raises:
         NotReady: nothing was compared yet.
     """
-    found = [each for each in comparisons(study.store.events()) if str(each.choice) in _OUTCOMES]
+    found = [each for each in comparisons(study.store.events(kinds=KINDS)) if str(each.choice) in _OUTCOMES]
     if not found:
         raise NotReady(
             f"no versions were compared yet; `penchant compare {study.path} base latest` asks which is better"

@@ -3,7 +3,7 @@
 import { Api, Refused } from "./api.js";
 import { say } from "./texts.js";
 
-const KEYS = /** @type {Record<string, string>} */ ({ ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie" });
+const KEYS = /** @type {Record<string, string>} */ ({ ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie", ArrowUp: "both_bad", " ": "skip" });
 const REVEAL_MS = 150; // a key this soon after a pair appeared was meant for the one before
 
 /** @param {string} id @returns {any} */
@@ -18,13 +18,15 @@ let shownAt = 0;
 /** @param {number} which @param {string} side */
 const source = (which, side) => `/compare/image.png?${pair}&number=${which}&side=${side}`;
 
-/** @param {{number: number, answers: number}} state */
+/** @param {{numbers: number[], answers: number}} state */
 async function show(state) {
-  for (const side of ["left", "right"]) element(side).src = source(state.number, side);
+  const [now, next] = state.numbers;
+  for (const side of ["left", "right"]) element(side).src = source(now, side);
   await Promise.all([element("left").decode(), element("right").decode()]);
-  number = state.number;
+  number = now;
   shownAt = performance.now();
   element("count").textContent = say("answers", { count: state.answers });
+  for (const side of ["left", "right"]) new Image().src = source(next, side);
 }
 
 /** @param {string} choice */
@@ -42,16 +44,21 @@ async function choose(choice) {
   }
 }
 
+async function undo() {
+  if (number < 0) return;
+  number = -1;
+  element("outcome").textContent = "";
+  try {
+    await show(await api.post("/api/v1/compare/undo", crypto.randomUUID(), { version: Number(version), against: Number(against) }));
+  } catch (error) {
+    failed(error);
+    begin();
+  }
+}
+
 async function result() {
   try {
-    const found = await api.get(`/api/v1/compare/result?${pair}`);
-    const share = (/** @type {number} */ value) => `${Math.round(100 * value)}%`;
-    const [value, low, high, ties] = [found.value, found.low, found.high, found.ties].map(share);
-    const decided = found.answers > 0 && found.ties < 1;
-    const judged = found.low > 0.5 ? "better" : found.high < 0.5 ? "worse" : "unsure";
-    element("outcome").textContent = decided
-      ? `${say("chosen", { version, value, low, high, ties, count: found.answers })} ${say(judged)}`
-      : say("nothing");
+    element("outcome").textContent = (await api.get(`/api/v1/compare/result?${pair}`)).text;
   } catch (error) {
     failed(error);
   }
@@ -67,13 +74,18 @@ function begin() {
 }
 
 addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key.toLowerCase() === "z") return void undo();
+  const pressed = event.target instanceof Element && event.target.closest("button, a") !== null;
+  if (!(event.key in KEYS) || (event.key === " " && pressed)) return; // it presses what has the focus
   event.preventDefault();
   choose(KEYS[event.key]);
 });
 addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("button");
+  if (/** @type {PointerEvent} */ (event).pointerType) button?.blur(); // or the space bar would press it again
   if (button?.dataset.choice) choose(button.dataset.choice);
+  else if (button?.id === "undo") undo();
   else if (button?.id === "show") result();
 });
 begin();
