@@ -19,6 +19,19 @@ def test_augmentation_leaves_images_alone_at_the_start() -> None:
     assert torch.equal(Augmentation(KNOWN, 0.5, 0.0)(PIXELS, Rng(1).torch(), Clock()), PIXELS)
 
 
+def test_augmentation_waits_until_images_were_seen_often() -> None:
+    view = Augmentation(("colour",), 0.4, 0.0, learned_from=100)
+
+    def changed(times: int) -> float:
+        images = view(PIXELS, Rng(1).torch(), Clock(images=100 * times, fraction=0.9))
+        return (images != PIXELS).flatten(1).any(dim=1).float().mean().item()
+
+    assert changed(0) == changed(50) == 0
+    assert 0.1 < changed(125) < 0.3
+    assert 0.3 < changed(200) < 0.5
+    assert changed(5000) == changed(200)
+
+
 def test_augmentation_changes_the_share_that_was_asked_for() -> None:
     changed = (seen("colour", 0.3) != PIXELS).flatten(1).any(dim=1).float().mean()
     assert 0.2 < changed < 0.4

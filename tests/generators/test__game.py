@@ -41,7 +41,7 @@ def test_gan_is_the_relativistic_game_to_the_bit(tmp_path: Path) -> None:
     rng = Rng(0)
     network = seeded(rng.child("generator network"), lambda: PlainGenerator(IMAGE, 4, (8,)))
     judge = seeded(rng.child("discriminator network"), lambda: Discriminator(IMAGE, (8,), False))
-    view = Augmentation(component.augmentations, 0.4, 0.1)
+    view = Augmentation(component.augmentations, 0.4, 0.1, learned_from=len(IMAGES))
     adam = Adam(2e-3, betas=(0.0, 0.9), last_beta=0.99, clip=100.0)
     judging = RelativisticDiscriminator(network, judge, 4, 0.3, 0.25, view)
     making = RelativisticGenerator(network, judge, 4, 0.5, view)

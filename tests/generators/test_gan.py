@@ -1,6 +1,5 @@
 """The GAN: fits, resumes, decodes with gradients, is read back, copes with odd images, refuses what it cannot learn."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from penchant.data.pictures import draw_pictures
 from penchant.generators._one_step import OneStep
 from penchant.generators.gan import GAN
 from penchant.training.loop import Settings
+from penchant.training.objective import Clock
 
 SMALL = GAN(
     latent_dim=6,
@@ -138,10 +138,13 @@ def test_gan_is_made_from_its_description() -> None:
     assert GENERATORS.make("gan(widths=(8,))") == GAN(widths=(8,))
 
 
-def test_gan_augments_small_sets_only() -> None:
-    chosen = [GAN()._recipe().view(count).probability for count in (100, 1000, 3162, 10_000, 60_000)]
-    assert chosen == pytest.approx([0.4, 0.4, 0.2, 0, 0], abs=1e-3)
-    assert replace(GAN(), augmentation=0.1)._recipe().view(60_000).probability == 0.1
+def test_gan_augments_images_that_it_has_seen_often() -> None:
+    def probabilities(component: GAN) -> list[float]:
+        view = component._recipe().view(300)
+        return [view.probability_at(Clock(images=300 * times, fraction=0.25)) for times in (0, 50, 125, 200, 900)]
+
+    assert probabilities(GAN()) == pytest.approx([0, 0, 0.2, 0.4, 0.4])
+    assert probabilities(GAN(augmentation=0.1)) == pytest.approx([0.05] * 5)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from torch import Generator, Tensor
 from penchant.training.objective import Clock
 
 KNOWN = ("flip", "turn", "shift", "colour", "cutout")
+_HARMLESS, _OFTEN = 50, 200
+"""How often each image may be seen before a discriminator learns it by heart, and when all of the help is needed."""
 
 
 @dataclass(frozen=True)
@@ -16,14 +18,16 @@ class Augmentation:
     """Flip, quarter turn, shift, colour, cutout, each with the same probability; then noise (Zhao et al. 2020).
 
     Below a probability of about one half the game's only solution is still the data itself, not augmented data
-    (Karras et al. 2020, section 2.2). The probability rises to ``probability`` over the first half of training, the
-    deviation of the noise falls from ``noise`` to 0 (instance noise, Sønderby et al. 2017). All geometry is one gather
-    of pixels, which has second derivatives, as gradient penalties need.
+    (Karras et al. 2020, section 2.2). The probability rises to ``probability`` over the first half of training, or
+    with ``learned_from`` as images repeat: from none while each was seen 50 times to all at 200 times. The deviation of
+    the noise falls from ``noise`` to 0 over the first half (instance noise, Sønderby et al. 2017). All geometry is one
+    gather of pixels, which has second derivatives, as gradient penalties need.
 
     Args:
         names: which ones.
         probability: of each, at its top.
         noise: deviation of the noise at the start.
+        learned_from: how many training images there are, where their repetition is to decide.
 
     Raises:
         ValueError: a name that is none, or a probability beyond [0, 1].
@@ -32,6 +36,7 @@ class Augmentation:
     names: tuple[str, ...]
     probability: float
     noise: float
+    learned_from: int | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.names if name not in KNOWN]
@@ -40,9 +45,16 @@ class Augmentation:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"augmentation must be a probability; found {self.probability:g}")
 
+    def probability_at(self, clock: Clock) -> float:
+        """How likely each augmentation is now."""
+        if self.learned_from is None:
+            return self.probability * min(1.0, 2 * clock.fraction)
+        often = clock.images / max(1, self.learned_from)
+        return self.probability * min(1.0, max(0.0, (often - _HARMLESS) / (_OFTEN - _HARMLESS)))
+
     def __call__(self, pixels: Float[Tensor, "n c h w"], noise: Generator, clock: Clock) -> Float[Tensor, "n c h w"]:
         ramp = min(1.0, 2 * clock.fraction)
-        probability, deviation = self.probability * ramp, self.noise * (1 - ramp)
+        probability, deviation = self.probability_at(clock), self.noise * (1 - ramp)
         if self.names and probability > 0:
             chosen = torch.rand(len(KNOWN), len(pixels), generator=noise, device=pixels.device) < probability
             which = {name: chosen[index] & (name in self.names) for index, name in enumerate(KNOWN)}

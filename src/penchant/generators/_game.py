@@ -18,6 +18,8 @@ from penchant.generators._common import to_bytes
 from penchant.training.loop import Settings, train
 from penchant.training.objective import Adam, Batch, Clock, Loss, Objective
 
+_AUGMENTED = 0.4
+"""Probability of each augmentation once images have been seen often, where it is left to choose."""
 LossOf = Callable[[Batch, torch.Generator, Clock], Loss]
 
 
@@ -106,10 +108,9 @@ class Recipe:
 
     def view(self, count: int) -> Augmentation:
         """What the discriminator sees when there are ``count`` training images."""
-        wanted = self.augmentation
-        if wanted is None:
-            wanted = 0.4 * float(np.clip(1 - np.log10(max(count, 1) / 1000), 0, 1))
-        return Augmentation(self.augmentations, wanted, self.instance_noise)
+        if self.augmentation is None:
+            return Augmentation(self.augmentations, _AUGMENTED, self.instance_noise, learned_from=count)
+        return Augmentation(self.augmentations, self.augmentation, self.instance_noise)
 
 
 def check_widths(name: str, widths: tuple[int, ...]) -> None:

@@ -26,9 +26,12 @@ class GAN:
     residual branches that start at zero, Adam with β₁ = 0 and β₂ from .9 to .99. Each player draws real images of its
     own. Samples come from averaged weights.
 
-    Crisper than ``vae`` and one pass a sample; it knows no codes of images, and wants more steps. With a few hundred
-    images the discriminator learns them by heart; ``augmentation`` then shows it, real and made alike, flipped, turned,
+    Crisper than ``vae`` and one pass a sample; it knows no codes of images, and wants more steps. A discriminator
+    learns images by heart that it sees often; ``augmentation`` then shows it, real and made alike, flipped, turned,
     shifted, recoloured and partly covered ones (differentiable augmentation, Zhao et al. 2020).
+
+    Conditional where images come with conditions (projection discriminator, Miyato & Koyama 2018): pairs share theirs,
+    three in ten are judged without any.
 
     Reports carry the coverage of a batch of real images by a batch of made ones, and call it ``collapsing, coverage``
     while most kinds of images are left out.
@@ -42,8 +45,8 @@ class GAN:
         gamma: weight of the gradient penalties at the start, in images of [−1, 1]; it falls to a tenth. Larger where
             training swings, smaller where images stay soft.
         penalised: share of the batch on which the slopes are measured, since they cost a second backward pass.
-        augmentation: highest probability of each augmentation, reached half way through; None decides by the number of
-            images (.4 up to 1,000, none from 10,000 on).
+        augmentation: highest probability of each augmentation, reached half way through; None augments as images
+            repeat: not while each was seen less than 50 times, at .4 from 200 times on.
         augmentations: which ones: flip, turn, shift, colour, cutout. Leave out what would change what images show.
         instance_noise: deviation of noise added to what the discriminator sees, at the start; gone half way through.
         minibatch_deviation: let the discriminator see how much images within a batch differ.
