@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from penchant.core.contracts import FEATURES
+from penchant.core.contracts import FEATURES, Encoder
 from penchant.core.errors import BadConfiguration, NotCapable, StudyDamaged, UnknownName
 from penchant.core.family import spec_of
 from penchant.core.pretrained import load_extractor, write_config
@@ -64,7 +64,16 @@ def test_joined_survives_the_settings_file():
 
 def test_joined_needs_an_encoder_where_a_part_does():
     with pytest.raises(NotCapable, match="latents"):
-        Joined().fit(images(), None, Rng(0))
+        Joined(("descriptors", "latents")).fit(images(), None, Rng(0))
+
+
+def test_joined_by_default_takes_latents_where_there_are_any():
+    def names(encoder: Encoder | None) -> set[str]:
+        return {group.name.partition("/")[0] for group in Joined().fit(images(), encoder, Rng(0)).groups}
+
+    assert names(None) == {"descriptors"}
+    assert names(lambda pixels: pixels.flatten(1)[:, :8]) == {"descriptors", "latents"}
+    assert FEATURES.make(spec_of(Joined())) == Joined()
 
 
 def test_joined_refuses_unknown_empty_and_nested_parts():

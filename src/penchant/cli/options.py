@@ -82,9 +82,7 @@ ExtractorName = Annotated[
 ]
 Prompt = Annotated[
     str | None,
-    typer.Option(
-        "--prompt", help="What to draw, for generators trained with captions or classes (flow).", metavar="WORDS"
-    ),
+    typer.Option("--prompt", help="What to draw, for generators trained with captions or classes.", metavar="WORDS"),
 ]
 FirstVersion = Annotated[str, typer.Argument(help="A version: base, latest, or a number.", metavar="A")]
 SecondVersion = Annotated[str, typer.Argument(help="The version to compare it with.", metavar="B")]

@@ -22,11 +22,13 @@ _KIND = "features/joined"
 class Joined:
     """The columns of several extractors one after the other; their groups keep their own prior scales.
 
-    The default joins what has a name (``descriptors``) with what is particular to these images (``latents``).
+    The default joins what has a name (``descriptors``) with what is particular to these images (``latents``), where the
+    generator can tell.
     Groups are called ``"descriptors/colour"``, ``"latents/codes"`` and so on.
 
     Args:
-        extractors: the parts, each as ``"name"`` or ``"name(setting=value)"``.
+        extractors: the parts, each as ``"name"`` or ``"name(setting=value)"``; None joins ``descriptors`` and, where
+            the generator can encode images, ``latents``.
 
     >>> import torch
     >>> from penchant.core.rng import Rng
@@ -36,9 +38,11 @@ class Joined:
     ('descriptors/colour', 'random_convolutions/convolutions')
     """
 
-    extractors: tuple[str, ...] = ("descriptors", "latents")
+    extractors: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.extractors is None:
+            return
         if not self.extractors:
             raise ValueError("extractors needs at least one name, for example ('descriptors', 'latents')")
         for spec in self.extractors:
@@ -56,13 +60,14 @@ class Joined:
         """Every part fitted to the same images.
 
         Raises:
-            NotCapable: a part needs an encoder and there is none.
+            NotCapable: a part that was asked for needs an encoder and there is none.
             BadImages: as the parts do.
         """
-        names = [parse_spec(spec, FEATURES.kind)[0] for spec in self.extractors]
-        parts = [
-            FEATURES.make(spec).fit(images, encoder, rng.child(place)) for place, spec in enumerate(self.extractors)
-        ]
+        chosen = self.extractors
+        if chosen is None:
+            chosen = ("descriptors",) if encoder is None else ("descriptors", "latents")
+        names = [parse_spec(spec, FEATURES.kind)[0] for spec in chosen]
+        parts = [FEATURES.make(spec).fit(images, encoder, rng.child(place)) for place, spec in enumerate(chosen)]
         return JoinedExtractor(names, parts)
 
     @staticmethod
