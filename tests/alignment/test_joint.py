@@ -8,7 +8,7 @@ import torch
 from penchant.alignment._retrained import RetrainedGenerator
 from penchant.alignment.joint import Joint
 from penchant.alignment.latent_tilt import LatentTilt
-from penchant.core.contracts import ALIGNMENT, Generator, Progress, Reward, Strength
+from penchant.core.contracts import ALIGNMENT, GENERATORS, Budget, Generator, Progress, Reward, Strength, Workspace
 from penchant.core.errors import BadConfiguration, NotCapable, StudyDamaged, TrainingDiverged
 from penchant.core.rng import Rng
 
@@ -147,3 +147,34 @@ def test_joint_reports_how_far_it_is(plane: MakeGenerator, slope: MakeReward) ->
 def test_joint_settings_are_refused_when_impossible(settings: str) -> None:
     with pytest.raises(BadConfiguration):
         ALIGNMENT.make(f"joint({settings})")
+
+
+class Bright(Reward):
+    """The mean of all pixel values."""
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1).mean(dim=1)
+
+    def save_pretrained(self, directory: Path) -> None:
+        raise NotImplementedError
+
+
+def test_joint_meets_its_budget_on_a_trained_vae(tmp_path: Path) -> None:
+    level = Rng(0).numpy().uniform(0, 255, (256, 1, 1, 1))
+    noise = Rng(1).numpy().normal(0, 20, (256, 1, 28, 28))
+    images = np.clip(level + noise, 0, 255).astype(np.uint8)  # some brighter, some darker: something to bend
+    vae = GENERATORS.make("vae(widths=(8, 8), code_dim=4, flow_width=16, flow_blocks=1, flow_steps=1, batch=32)")
+    generator = vae.fit(images, Budget(images=4000), Rng(0), Workspace(tmp_path))
+    joint = Joint(tilt_steps=60, steps=20, batch=16, couplings=1, hidden=8, tilt_learning_rate=2e-2)
+    result = joint.align(generator, Bright(), Strength(6), Rng(0), images=images)
+    aligned = result.generator
+    assert isinstance(aligned, RetrainedGenerator)
+    assert result.kl_nats == pytest.approx(Strength(6).target_kl, rel=0.1)
+    assert result.note == ""
+    sigma = generator.continued().error(torch.from_numpy(images))
+    # What the pictures cost is told apart by other latents than the aligner's own.
+    of_images = aligned.image_kl(sigma, 256, Rng(5))[0]
+    assert 0 <= of_images <= 0.3 * Strength(6).target_kl
+    gained = result.frontier[-1]["reward"] - result.frontier[0]["reward"]
+    spread = float(Bright()(generator.sample(400, Rng(6))).std())
+    assert gained > 0.5 * spread

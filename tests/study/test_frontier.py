@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from penchant.alignment import turned_down
+from penchant.alignment.best_of_n import BestOfGenerator
 from penchant.alignment.latent_tilt import TiltedGenerator
-from penchant.core.contracts import ALIGNMENT, Choice, Posterior, Strength, Votes
-from penchant.core.errors import BadConfiguration
+from penchant.core.contracts import ALIGNMENT, Choice, Posterior, Reward, Strength, Votes
+from penchant.core.errors import BadConfiguration, NotCapable
 from penchant.core.rng import Rng
 from penchant.preference.linear import Linear
 from penchant.study import Study, StudySettings, vote
@@ -88,6 +89,13 @@ def test_align_auto_is_a_strength_of_one_training(voted: Path, tmp_path: Path):
         kept = figures["like_best_of"]
         assert kept in strengths
         assert kept >= WEAK
+        card = (study.versions.folder(version.number) / "README.md").read_text(encoding="utf-8")
+        assert f"like the best of {kept:g}" in card
+        assert "| votes | 30 |" in card
+        assert "# license: yours to choose" in card
+        assert "warm" not in card, "a voter's name"
+        assert str(study.path) not in card
+        assert study.versions.damage() == []
         assert f"like the best of {kept:g} was chosen" in figures["note"]
         assert isinstance(generator, TiltedGenerator)
         assert figures["kl_nats"] == pytest.approx(Strength(kept).target_kl, rel=0.1)
@@ -123,6 +131,33 @@ def test_align_says_when_reward_and_judge_part(voted: Path, tmp_path: Path, monk
         assert figures["like_best_of"] == 4
         assert figures["reward_gain_sd"] > 0
         assert figures["doubt_ratio"] > 0
+
+
+class Blind(Reward):
+    """Another reward, without its gradient."""
+
+    def __init__(self, seeing: Reward):
+        self.seeing = seeing
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        return self.seeing(images).detach()
+
+    def save_pretrained(self, directory: Path) -> None:
+        self.seeing.save_pretrained(directory)
+
+
+def test_align_falls_back_where_nothing_has_gradients(voted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with Study.open(copytree(voted, tmp_path / "study")) as study:
+        blind = Blind(study.reward())
+        monkeypatch.setattr(study, "reward", lambda of=None: blind)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        version = study.align(2.4)
+        assert version.figures["like_best_of"] == 2
+        assert "use the aligner best_of_n, which needs no gradients: done" in version.figures["note"]
+        assert isinstance(study.generator(), BestOfGenerator)
+        assert version.settings["name"] == "best_of_n"
+        study.settings = replace(study.settings, aligner="joint")
+        with pytest.raises(NotCapable, match="best_of_n"):
+            study.align(2)
 
 
 def test_asked_strength_of_an_aligner_without_strengths_is_plain():

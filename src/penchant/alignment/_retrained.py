@@ -6,14 +6,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from penchant.alignment._saved_map import read_map, write_map
 from penchant.alignment._transport import Transport
 from penchant.core.contracts import Generator
-from penchant.core.errors import StudyDamaged
-from penchant.core.pretrained import load_generator, read_config, write_config, write_tensors
+from penchant.core.pretrained import load_generator
 from penchant.core.rng import Rng
 
 BATCH = 128
@@ -63,14 +61,7 @@ class RetrainedGenerator(Generator):
 
     def save_pretrained(self, directory: Path) -> None:
         """Write the map, the original in ``base/`` and what went on training in ``learned/``."""
-        settings = {
-            "latent_dim": self.latent_dim,
-            "couplings": len(self.transport.couplings),
-            "hidden": self.transport.hidden,
-            "dial": self.dial,
-        }
-        write_config(directory, f"alignment/{self.kind}", settings)
-        write_tensors(directory / "transport.safetensors", self.transport.state_dict())
+        write_map(directory, self.kind, self.transport, self.dial)
         self.base.save_pretrained(directory / "base")
         self.learned.save_pretrained(directory / "learned")
 
@@ -81,13 +72,6 @@ class RetrainedGenerator(Generator):
         Raises:
             StudyDamaged: a file is missing or does not fit the others.
         """
-        config = read_config(directory)
-        weights = directory / "transport.safetensors"
-        try:
-            transport = Transport(config["latent_dim"], config["couplings"], config["hidden"], Rng(0))
-            transport.load_state_dict(load_file(weights))
-            dial = float(config["dial"])
-        except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise StudyDamaged(f"{weights} is not the map that its config.json describes: {error}") from None
+        kind, transport, dial = read_map(directory)
         base, learned = (load_generator(directory / part) for part in ("base", "learned"))
-        return RetrainedGenerator(config["penchant"].rpartition("/")[2], base, learned, transport, dial)
+        return RetrainedGenerator(kind, base, learned, transport, dial)

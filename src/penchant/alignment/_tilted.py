@@ -6,14 +6,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from penchant.alignment._saved_map import read_map, write_map
 from penchant.alignment._transport import Transport, antithetic, latent_kl
 from penchant.core.contracts import Generator
-from penchant.core.errors import StudyDamaged
-from penchant.core.pretrained import load_generator, read_config, write_config, write_tensors
+from penchant.core.pretrained import load_generator
 from penchant.core.rng import Rng
 
 KL_DRAWS = 16384
@@ -64,14 +62,7 @@ class TiltedGenerator(Generator):
 
     def save_pretrained(self, directory: Path) -> None:
         """Write the map, and the original in ``base/``."""
-        settings = {
-            "latent_dim": self.latent_dim,
-            "couplings": len(self.transport.couplings),
-            "hidden": self.transport.hidden,
-            "dial": self.dial,
-        }
-        write_config(directory, "alignment/latent_tilt", settings)
-        write_tensors(directory / "transport.safetensors", self.transport.state_dict())
+        write_map(directory, "latent_tilt", self.transport, self.dial)
         self.base.save_pretrained(directory / "base")
 
     @staticmethod
@@ -81,12 +72,5 @@ class TiltedGenerator(Generator):
         Raises:
             StudyDamaged: a file is missing or does not fit the others.
         """
-        config = read_config(directory)
-        weights = directory / "transport.safetensors"
-        try:
-            transport = Transport(config["latent_dim"], config["couplings"], config["hidden"], Rng(0))
-            transport.load_state_dict(load_file(weights))
-            dial = float(config["dial"])
-        except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise StudyDamaged(f"{weights} is not the map that its config.json describes: {error}") from None
+        _, transport, dial = read_map(directory)
         return TiltedGenerator(load_generator(directory / "base"), transport, dial)

@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from penchant.alignment import turned_down
 from penchant.alignment.best_of_n import BestOfN
 from penchant.alignment.latent_tilt import LatentTilt
-from penchant.core.contracts import Aligner, Alignment, Generator, Posterior, Report, Strength, silent
-from penchant.core.errors import BadConfiguration
+from penchant.core.contracts import Aligner, Alignment, Generator, Posterior, Report, Reward, Strength, silent
+from penchant.core.errors import BadConfiguration, NotCapable
 from penchant.core.rng import Rng
 from penchant.study.frontier import Ground, Row, frontier, strongest_safe
 
@@ -68,6 +69,31 @@ def asked_strength(asked: Asked, aligner: Aligner, decided: int) -> tuple[Streng
             f"After {FEW_VOTES} or more it means something; like the best of {WEAK:g} would risk less"
         )
     return strength, ""
+
+
+def bent(
+    aligner: Aligner,
+    original: Generator,
+    reward: Reward,
+    strength: Strength,
+    rng: Rng,
+    report: Report,
+    images: UInt8[np.ndarray, "n c h w"],
+) -> tuple[Alignment, Aligner, Strength, str]:
+    """Align; where generator or reward have no gradients, by ``best_of_n`` in place of ``latent_tilt``, and say so.
+
+    Raises:
+        NotCapable: an aligner that was chosen for what it does cannot do it.
+    """
+    try:
+        return aligner.align(original, reward, strength, rng, report, images), aligner, strength, ""
+    except NotCapable as refusal:
+        if not isinstance(aligner, LatentTilt):
+            raise
+        fewer = Strength(max(1, min(round(strength.like_best_of), int(_CEILINGS[BestOfN]))))
+        other = BestOfN()
+        note = f"{refusal}: done, with the best of {fewer.like_best_of:g}, which takes that many passes an image"
+        return other.align(original, reward, fewer, rng, report, images), other, fewer, note
 
 
 def settled(

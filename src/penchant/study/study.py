@@ -57,6 +57,7 @@ from penchant.features.convolutional import ConvolutionalExtractor
 from penchant.preference import BOTH_BAD, Convolutional, PortableTaste, blended
 from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
+from penchant.study.card import model_card
 from penchant.study.conditions import FOLDER as CONDITIONS
 from penchant.study.conditions import Told, condition_of, told
 from penchant.study.extractors import Extractors
@@ -64,7 +65,7 @@ from penchant.study.files import moved_into_place, scratch, storage_errors, stud
 from penchant.study.frontier import Ground, Judge
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.settings import FILE, StudySettings
-from penchant.study.settling import COUNT, Asked, asked_strength, settled
+from penchant.study.settling import COUNT, Asked, asked_strength, bent, settled
 from penchant.study.sufficiency import Sufficiency, weigh
 from penchant.study.taste import Taste, View
 from penchant.study.versions import Versions
@@ -544,7 +545,9 @@ class Study:
         with self.stage("aligning"):
             rng, base, reward = self.rng.child("align", number), self.generator("base"), self.reward(of)
             ground, posterior = self.ground(reward, of), self._posterior_of(of if isinstance(of, str) else None)
-            result = aligner.align(base, reward, strength, rng, report, self.read_images().train)
+            images = self.read_images().train
+            result, aligner, strength, other = bent(aligner, base, reward, strength, rng, report, images)
+            note = "; ".join(part for part in (note, other) if part)
             kept = settled(asked, note, strength, result, base, ground, posterior, decided, rng.child("settle"), report)
             figures = {
                 "like_best_of": kept.like_best_of,
@@ -705,7 +708,8 @@ class Study:
         report: Report,
     ) -> Version:
         plan = _plan(self.path, self.settings, len(self.versions.all()) + 1)
-        return self.versions.add(generator, extractor, kind, component, figures, plan, processes, report)
+        card = model_card(self.settings, kind, spec_of(component)["name"], figures, len(self.images.train))
+        return self.versions.add(generator, extractor, kind, component, figures, card, plan, processes, report)
 
     @contextmanager
     def stage(self, name: str) -> Yields[None]:

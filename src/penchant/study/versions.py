@@ -10,6 +10,7 @@ from penchant.core.errors import NotReady, UnknownName
 from penchant.core.family import spec_of
 from penchant.core.pretrained import load_generator
 from penchant.store import Store, Version
+from penchant.study.card import CARD
 from penchant.study.files import folder_hash, moved_into_place
 from penchant.study.pool import Pool, PoolPlan, load_pool
 from penchant.training.processes import Processes
@@ -96,15 +97,17 @@ class Versions:
         kind: str,
         component: Any,
         figures: Mapping[str, Any],
+        card: str,
         plan: PoolPlan,
         processes: Processes,
         report: Report,
     ) -> Version:
-        """Keep a generator, generate its candidates, and only then say that it is there."""
+        """Keep a generator with its ``card``, generate its candidates, and only then say that it is there."""
         existing = self.all()
         number = len(existing) + 1
         with moved_into_place(self.folder(number)) as folder:
             generator.save_pretrained(folder)
+            (folder / CARD).write_text(card, encoding="utf-8")
         checkpoint = folder_hash(self.folder(number))
         self._pools[number] = plan.build(generator, extractor, checkpoint, processes, report)
         self._generators[number] = generator
