@@ -33,6 +33,7 @@ LEAST_VARIETY, LEAST_COVERAGE = 0.9, 0.8
 
 _METRICS = ("vendi", "coverage", "kid")
 _FEWER = 64
+_SAME = 1e-6
 
 Row = dict[str, Any]
 
@@ -59,12 +60,10 @@ class Judge:
 
         In standard deviations of the mean utility over ``before``.
         """
-        rows = np.stack([before.mean(axis=0), after.mean(axis=0)])
-        means, covariance = self.posterior.mean(rows), self.posterior.covariance(rows)
-        variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-        rise = float(means[1] - means[0])
+        moved = (after.mean(axis=0) - before.mean(axis=0))[None]  # the utility is linear, and so is its difference
+        rise, variance = float(self.posterior.mean(moved)[0]), float(self.posterior.covariance(moved)[0, 0])
         spread = float(self.posterior.mean(before).std())
-        sure = float(ndtr(rise / np.sqrt(variance))) if variance > 1e-18 else 0.5
+        sure = float(ndtr(rise / np.sqrt(variance))) if variance > 0 else 0.5
         return rise / spread if spread > 1e-9 else 0.0, sure
 
 
@@ -99,6 +98,8 @@ def frontier(
 ) -> list[Row]:
     """A row a strength, weakest first: the same latents at every strength of ``full``, from none to its ``own``.
 
+    Strengths whose nats the aligner could not spend are left out, but for the first of them.
+
     Keys: like_best_of, kl_nats, reward (mean; standard deviations of the reference), judge (gain over the original, in
     standard deviations), sure (probability that this step is better than the one before), vendi, coverage, kid, gold
     (mean of the hidden taste) and gold_win (share of latents whose image it likes better), where they are known.
@@ -114,6 +115,8 @@ def frontier(
     versions = at_strengths(full, steps[1:], rng.child("dial"))
     for place, (version, nats) in enumerate([(original, 0.0), *versions]):
         report(Progress("frontier", place / len(steps)))
+        if place > 1 and nats <= rows[-1]["kl_nats"] + _SAME:
+            break
         images = _shown(version, latents)
         seen = ground.judge.see(images)
         first = seen if first is None else first
