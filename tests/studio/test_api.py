@@ -278,7 +278,7 @@ def test_the_audit_log_says_what_happened_without_secrets(app: FastAPI, owner: B
     assert [line["text"] for line in log["events"]] == [
         "was invited for 9 votes",
         f"came in by invitation {log['events'][0]['seq']}",
-        "answered query 1: tie",
+        "answered query 1: Equal",
     ]
     assert "sha256" not in json.dumps(log)
 

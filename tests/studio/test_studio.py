@@ -22,7 +22,7 @@ from penchant.studio._texts import languages
 from penchant.study import Study, StudySettings
 from penchant.study.comparing import Result, result
 
-PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "help")
+PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "admin", "help")
 
 
 class Visitor:
@@ -302,6 +302,38 @@ def test_who_was_invited_votes_and_sees_no_more(visitor: Visitor) -> None:
     assert f'data-csrf="{guest.get("/api/v1/me").json()["csrf"]}"' in page
     assert visitor.access.csrf not in page
     assert guest.get("/help").status_code == 200
-    for place in ("gallery", "taste", "runs", "leaderboard", "api/v1/work", "api/v1/invites"):
+    assert "This page is the owner" in guest.get("/admin").text
+    assert guest.get("/api/v1/blend?voter=human").status_code == 403
+    for place in ("admin", "gallery", "taste", "runs", "leaderboard", "api/v1/work", "api/v1/invites"):
         assert guest.get(f"/{place}").status_code == 403
     assert guest.get("/api/v1/pairs").json()["progress"]["wanted"] == 3
+
+
+def test_the_log_is_told_in_the_readers_language(visitor: Visitor, aligned: Study) -> None:
+    made = visitor.ask("POST", "/api/v1/invites", {"voter": "ben", "votes": 3}).json()["id"]
+    visitor.ask("POST", f"/api/v1/invites/{made}/revoke")
+    asked = f"/api/v1/audit?after={made - 1}&limit=2"
+    said = [one["text"] for one in visitor.ask("GET", asked).json()["events"]]
+    assert said == ["was invited for 3 votes", f"invitation {made} was taken back"]
+    spoken = visitor.ask("GET", asked, **{"Accept-Language": "zh"}).json()["events"]
+    assert [one["text"] for one in spoken] == ["受到邀请，最多 3 票", f"邀请 {made} 被收回"]
+    kinds = set(aligned.store.count_events())
+    for texts in languages().values():
+        named = set(texts.tables["audit"])
+        assert kinds - named <= {"signal"}, "every kind has words"
+
+
+def test_a_blend_orders_the_candidates_by_several_tastes(visitor: Visitor, aligned: Study) -> None:
+    query = aligned.ask(voter="cleo").number
+    aligned.tell(query, "left", voter="cleo")
+    alone = visitor.ask("GET", "/api/v1/blend?voter=human").json()
+    with torch.no_grad():
+        values = aligned.reward({"human": 1.0})(aligned.candidates("latest"))
+    assert alone["most"] == [int(row) for row in torch.argsort(-values, stable=True)[:6]]
+    assert not set(alone["most"]) & set(alone["least"])
+    both = visitor.ask("GET", "/api/v1/blend?voter=human&voter=cleo&share=0.7&share=0.3").json()
+    assert both["command"] == 'penchant align STUDY --of "human=0.7,cleo=0.3"'
+    assert visitor.ask("GET", "/api/v1/blend?voter=nobody").status_code == 404
+    assert visitor.ask("GET", "/api/v1/blend?voter=human&voter=human").status_code == 422
+    assert visitor.ask("GET", "/api/v1/blend?voter=human&share=nan").status_code == 422
+    assert visitor.ask("GET", "/api/v1/blend?voter=human&share=1&share=2").status_code == 422

@@ -20,7 +20,7 @@ from penchant.study import Study, StudySettings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = "axe-core@4.10.3"
-PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "help")
+PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "admin", "help")
 
 pytestmark = [
     pytest.mark.browser,
@@ -217,4 +217,44 @@ def test_a_server_that_is_gone_has_a_face(browser: Browser, opened: Opened) -> N
     expect(person.page.locator("#outcome")).to_contain_text("The connection is lost.")
     person.page.unroute("**/api/v1/**")
     expect(person.page.locator("#outcome")).to_have_text("")
+    person.context.close()
+
+
+def test_the_owner_invites_sees_what_happened_and_takes_the_votes_along(browser: Browser, opened: Opened) -> None:
+    person = Person(browser, opened)
+    page = person.page
+    opened.study.tell(opened.study.ask().number, "left", voter="human")
+    person.open("admin")
+    page.get_by_label("Voter", exact=True).fill("anna")
+    page.get_by_label("Votes at most").fill("9")
+    page.get_by_role("button", name="Make a link").press("Enter")
+    expect(page.locator("#link")).to_have_value(re.compile(rf"^{opened.origin}/\?invite=[\w-]{{43}}$"))
+    link = page.locator("#link").input_value()
+    row = page.locator("#invites tbody tr")
+    expect(row).to_contain_text("0 of 9")
+    guest = browser.new_context()
+    inside = guest.new_page()
+    inside.goto(link)
+    expect(inside).to_have_url(f"{opened.origin}/vote")
+    inside.goto(f"{opened.origin}/admin")
+    expect(inside.get_by_role("heading", name="This page is the owner's")).to_be_visible()
+    page.reload()
+    expect(page.locator("#made")).to_be_hidden()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Take back: anna").click()
+    expect(row).to_contain_text("taken back")
+    page.wait_for_timeout(1100)  # within a second
+    inside.goto(f"{opened.origin}/vote")
+    expect(inside.get_by_role("heading", name="This page needs its key")).to_be_visible()
+    guest.close()
+    page.reload()
+    expect(page.locator("#audit tbody tr").first).to_contain_text("was taken back")
+    page.get_by_label("Blend: human").check()
+    page.get_by_role("button", name="Show the blended taste").click()
+    expect(page.locator("#most img")).to_have_count(6)
+    for form, container in (("Votes", "csv"), ("Chosen and rejected", "jsonl")):
+        with page.expect_download() as saved:
+            page.get_by_role("link", name=f"{form}: {container}").click()
+        assert saved.value.suggested_filename == f"{form.lower().replace(' and ', '-')}.{container}"
+    assert person.complaints == []
     person.context.close()

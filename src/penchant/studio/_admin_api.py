@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 
 from penchant.core.errors import UnknownName
-from penchant.store import Event
 from penchant.studio import _shapes as shapes
+from penchant.studio._audit import said
 from penchant.studio._shared import SharedStudy
+from penchant.studio._texts import texts_for
 from penchant.study.agreement import VoterFigures, figures_of_voters
 from penchant.study.answers import Share
 
@@ -58,12 +59,15 @@ class AdminApi:
 
         @router.get("/audit", dependencies=reading, responses=shapes.refusals())
         async def audit(
-            after: Annotated[int, Query(ge=0, le=2**53)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+            request: Request,
+            after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+            limit: Annotated[int, Query(ge=1, le=1000)] = 200,
         ) -> shapes.Audit:
             """What happened, in order: the log itself, which nothing can change."""
             events = self.shared.study.store.events(after, limit=limit)
+            texts = texts_for(request)
             lines = [
-                shapes.Audited(seq=one.seq, kind=one.kind, voter=one.voter, at=one.received_at, text=_said(one))
+                shapes.Audited(seq=one.seq, kind=one.kind, voter=one.voter, at=one.received_at, text=said(one, texts))
                 for one in events
             ]
             return shapes.Audit(events=lines, next=events[-1].seq if len(events) == limit else None)
@@ -77,26 +81,6 @@ class AdminApi:
             return shapes.VotersShown(voters=[_shown(one) for one in figures])
 
         app.include_router(router)
-
-
-def _said(event: Event) -> str:
-    match event.kind:
-        case "vote":
-            return f"answered query {event.query}: {event.choice}"
-        case "retract":
-            return f"took back event {event.target}"
-        case "invite":
-            quota = event.payload["quota"]
-            return f"was invited{'' if quota is None else f' for {quota} votes'}"
-        case "revoke":
-            return f"invitation {event.payload['invite']} was taken back"
-        case "enter":
-            return f"came in by invitation {event.payload['invite']}"
-        case "like" | "signal":
-            word = "liked" if event.payload.get("positive") else "did not like"
-            return f"{word} candidate {event.payload.get('pool')}-{event.payload.get('row')}"
-        case _:
-            return event.kind
 
 
 def _shown(figures: VoterFigures) -> shapes.VoterShown:

@@ -10,6 +10,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.core.errors import BadConfiguration
+from penchant.studio._admin import Admin
 from penchant.studio._compare import Compare
 from penchant.studio._gallery import PAGE, Gallery, Order
 from penchant.studio._portrait import TastePage
@@ -22,7 +23,7 @@ from penchant.studio._work import Work
 from penchant.study import Study
 
 TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
-PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "help")
+PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "admin", "help")
 """The pages, in the order in which they are offered."""
 _YEAR = 365 * 24 * 3600
 _MORE_VOTES = 20
@@ -176,6 +177,9 @@ def add_pages(app: FastAPI, shared: SharedStudy, work: Work, voting: Rounds) -> 
     app.add_api_route("/api/v1/work/train", pages.train, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/work/stop", pages.stop, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/round/more", pages.more, methods=["POST"], dependencies=own_page)
+    admin = Admin(shared, pages.page)
+    app.add_api_route("/admin", admin.show, dependencies=anybody, include_in_schema=False)
+    app.add_api_route("/api/v1/blend", admin.blend, dependencies=[Depends(visitors.owner)])
     compare = Compare(shared.study, pages.page)
     app.add_api_route("/compare", compare.show, dependencies=visitor, include_in_schema=False)
     app.add_api_route("/leaderboard", compare.standings, dependencies=visitor, include_in_schema=False)
