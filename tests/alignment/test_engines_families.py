@@ -30,6 +30,8 @@ TINY_FAMILIES = {
     "style_gan": "style_gan(latent_dim=8, style_dim=8, widths=(8,), judge_widths=(8,), batch=16)",
 }
 """Settings that train in a moment; a family that is not named here is taken as it comes."""
+BROUGHT = ("imported", "diffusers_pipeline")
+"""Generators that are whatever a person brings; the tests of each align it."""
 TINY_ALIGNERS = {
     "best_of_n": "best_of_n(reference=16)",
     "latent_tilt": "latent_tilt(steps=3, batch=4, couplings=0, hidden=8)",
@@ -63,11 +65,11 @@ def images() -> np.ndarray:
     return Rng(0).numpy().integers(0, 256, (32, 1, 28, 28), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module", params=[name for name in GENERATORS.names() if name != "imported"])
+@pytest.fixture(scope="module", params=[name for name in GENERATORS.names() if name not in BROUGHT])
 def family(
     request: pytest.FixtureRequest, images: np.ndarray, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Generator]:
-    name: str = request.param  # all but `imported`, which is whatever a person brings
+    name: str = request.param
     component: GeneratorComponent = GENERATORS.make(TINY_FAMILIES.get(name, name))
     workspace = Workspace(tmp_path_factory.mktemp(name))
     return name, component.fit(images, Budget(images=64), Rng(0), workspace)

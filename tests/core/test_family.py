@@ -10,6 +10,7 @@ FAMILIES = [family for family in vars(contracts).values() if isinstance(family, 
 
 NEEDED = {
     "convolutional": "convolutional(model='taught')",
+    "diffusers_pipeline": "diffusers_pipeline(model='pipeline')",
     "imported": "imported(module='package.module:function', latent_dim=2)",
 }
 """Members that cannot be made without a setting."""

@@ -1,6 +1,7 @@
 """A generator that makes N images for every latent and keeps the one with the highest reward."""
 
 import math
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from penchant.core.contracts import Capabilities, Generator, Reward
+from penchant.core.contracts import Generator, Reward
 from penchant.core.errors import StudyDamaged
 from penchant.core.pretrained import load_generator, load_reward, read_config, write_config
 
@@ -31,10 +32,7 @@ class BestOfGenerator(Generator):
         self.latent_dim = base.latent_dim
         self.image = base.image
         self.condition_dim = base.condition_dim
-        able = base.capabilities
-        self.capabilities = Capabilities(
-            differentiable=False, encodable=able.encodable, conditional=able.conditional, one_step=False
-        )
+        self.capabilities = replace(base.capabilities, differentiable=False, one_step=False)
 
     def decode(self, latents: Float[Tensor, "n z"], condition: Any = None) -> Float[Tensor, "n c h w"]:
         """The winners' images."""
@@ -62,6 +60,10 @@ class BestOfGenerator(Generator):
     def encode(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """The original's codes."""
         return self.base.encode(images)
+
+    def prompted(self, text: str) -> Float[Tensor, "1 c"]:
+        """As the original understands the words."""
+        return self.base.prompted(text)
 
     def save_pretrained(self, directory: Path) -> None:
         """Write N and the seed, the original in ``base/`` and the reward in ``reward/``."""

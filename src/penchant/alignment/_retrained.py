@@ -44,6 +44,10 @@ class RetrainedGenerator(Generator):
         """The original's codes."""
         return self.base.encode(images)
 
+    def prompted(self, text: str) -> Float[Tensor, "1 c"]:
+        """As the original understands the words."""
+        return self.base.prompted(text)
+
     def dialled(self, share: float) -> "RetrainedGenerator":
         """The same networks with the noise moved ``share`` as far."""
         return RetrainedGenerator(self.kind, self.base, self.learned, self.transport, share * self.dial)

@@ -1,7 +1,7 @@
 """A generator that looks, for every latent, for a better one nearby."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from penchant.core.config import build
-from penchant.core.contracts import Capabilities, Generator, Reward
+from penchant.core.contracts import Generator, Reward
 from penchant.core.errors import StudyDamaged
 from penchant.core.pretrained import load_generator, load_reward, read_config, write_config
 
@@ -50,10 +50,7 @@ class SearchedGenerator(Generator):
         self.latent_dim = base.latent_dim
         self.image = base.image
         self.condition_dim = base.condition_dim
-        able = base.capabilities
-        self.capabilities = Capabilities(
-            differentiable=False, encodable=able.encodable, conditional=able.conditional, one_step=False
-        )
+        self.capabilities = replace(base.capabilities, differentiable=False, one_step=False)
 
     def decode(self, latents: Float[Tensor, "n z"], condition: Any = None) -> Float[Tensor, "n c h w"]:
         """The images found."""
@@ -71,6 +68,10 @@ class SearchedGenerator(Generator):
     def encode(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """The original's codes."""
         return self.base.encode(images)
+
+    def prompted(self, text: str) -> Float[Tensor, "1 c"]:
+        """As the original understands the words."""
+        return self.base.prompted(text)
 
     def save_pretrained(self, directory: Path) -> None:
         """Write how to search, the original in ``base/`` and the reward in ``reward/``."""

@@ -49,6 +49,10 @@ class TiltedGenerator(Generator):
         """The original's codes."""
         return self.base.encode(images)
 
+    def prompted(self, text: str) -> Float[Tensor, "1 c"]:
+        """As the original understands the words."""
+        return self.base.prompted(text)
+
     def dialled(self, share: float) -> "TiltedGenerator":
         """The same generator at ``share`` of its strength."""
         return TiltedGenerator(self.base, self.transport, share * self.dial)

@@ -89,12 +89,14 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a generator can do: gradients through ``decode``, ``encode``, a condition, one network pass a sample."""
+    """What a generator can do: gradients through ``decode``, ``encode``, a condition, one network pass a sample, and
+    make a condition of words by itself (``prompted``)."""
 
     differentiable: bool = True
     encodable: bool = False
     conditional: bool = False
     one_step: bool = True
+    prompts: bool = False
 
 
 class Generator(ABC):
@@ -115,6 +117,10 @@ class Generator(ABC):
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Codes that describe images (not necessarily latents); needs ``capabilities.encodable``."""
+        raise NotImplementedError
+
+    def prompted(self, text: str) -> Float[Tensor, "1 c"]:
+        """The condition for words, of generators that bring their own text encoder (``capabilities.prompts``)."""
         raise NotImplementedError
 
     def sample(self, count: int, rng: Rng, condition: Float[Tensor, "1 c"] | None = None) -> Float[Tensor, "n c h w"]:

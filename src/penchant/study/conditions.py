@@ -53,11 +53,15 @@ def condition_of(path: Path, generator: Generator, prompt: str) -> Float[torch.T
     """
     if not prompt.strip():
         raise BadConfiguration("a prompt needs a word; leave it out for images of every kind")
+    if generator.capabilities.prompts:
+        return generator.prompted(prompt)
     return torch.from_numpy(encoder_of(path, generator)([prompt]))
 
 
 def unfamiliar(path: Path, generator: Generator, prompt: str) -> tuple[str, ...]:
-    """Words of the prompt that no image was called by."""
+    """Words of the prompt that no image was called by; none where the generator brings its own text encoder."""
+    if generator.capabilities.prompts:
+        return ()
     return encoder_of(path, generator).unfamiliar(prompt)
 
 

@@ -355,7 +355,8 @@ class Study:
                 to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
             )
             parts: list[tuple[Extractor | TextEncoder, str]] = [(extractor, "features"), (judge, "judge")]
-            if generator.condition_dim and conditions.encoder is not None:
+            able = generator.capabilities
+            if generator.condition_dim and not able.prompts and conditions.encoder is not None:
                 parts.append((conditions.encoder, CONDITIONS))
             for fitted, name in parts:
                 with moved_into_place(self.path / name) as folder:
