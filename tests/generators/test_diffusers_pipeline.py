@@ -77,10 +77,9 @@ def tiny(folder: Path) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         parts = {"unet": network(cross_attention_dim=16), "vae": decoder(), "text_encoder": text_encoder(words)}
-    pipe = diffusers.StableDiffusionPipeline(
-        tokenizer=words, scheduler=diffusers.DDIMScheduler(steps_offset=1, clip_sample=False), safety_checker=None, feature_extractor=None,
-        requires_safety_checker=False, **parts,
-    )  # fmt: skip
+    steps = diffusers.DDIMScheduler(steps_offset=1, clip_sample=False)
+    checker = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipe = diffusers.StableDiffusionPipeline(tokenizer=words, scheduler=steps, **checker, **parts)
     pipe.save_pretrained(folder)
     return folder
 

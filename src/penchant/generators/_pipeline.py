@@ -53,7 +53,7 @@ class Pipeline:
         self._negative_prompt = negative_prompt
         self._lock = Lock()
         # The pipelines' calls are wrapped in torch.no_grad; what is inside has gradients.
-        self._call = type(pipe).__call__.__wrapped__
+        self._call: Any = inspect.unwrap(type(pipe).__call__)
         self._accepts = inspect.signature(self._call).parameters
         for needed in ("latents", EMBEDDINGS, "num_inference_steps", "guidance_scale", "callback_on_step_end"):
             if needed not in self._accepts:
