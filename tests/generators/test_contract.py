@@ -26,6 +26,8 @@ TINY = {
     "style_gan": "style_gan(latent_dim=6, style_dim=8, widths=(8,), judge_widths=(8,), batch=16)",
 }
 """Settings that train in a moment; a family that is not named here is taken as it comes."""
+BROUGHT = ("imported", "diffusers_pipeline")
+"""Generators that nothing trains here: whatever a person brings."""
 BUDGET = Budget(images=64)
 SHAPES = [(1, 28), (3, 64)]
 
@@ -47,9 +49,9 @@ def quick(name: str, **pace: float) -> Yields[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=[name for name in GENERATORS.names() if name != "imported"])
+@pytest.fixture(scope="module", params=[name for name in GENERATORS.names() if name not in BROUGHT])
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Generator]]:
-    """A family's name, and what it learned from images of each of the shapes; ``imported`` is whatever was brought."""
+    """A family's name, and what it learned from images of each of the shapes."""
     name: str = request.param
     folder = tmp_path_factory.mktemp(name)
     with quick(name, sheets=0):

@@ -257,7 +257,7 @@ def test_study_of_a_pipeline_from_votes_to_a_prompt(model: Path, tmp_path: Path)
     (tmp_path / "own").mkdir()
     for number, image in enumerate(Rng(3).numpy().integers(0, 256, (72, 32, 32, 3), dtype=np.uint8)):
         Image.fromarray(image).save(tmp_path / "own" / f"{number}.png")
-    spec = f"diffusers_pipeline(model='{model}', prompts=('red apple', 'blue sky'), steps=1)"
+    spec = f"diffusers_pipeline(model='{model}', prompts=('red apple', 'blue sky'), steps=1, batch=128)"
     settings = StudySettings(
         source=str(tmp_path / "own"),
         generator=spec,
@@ -275,12 +275,12 @@ def test_study_of_a_pipeline_from_votes_to_a_prompt(model: Path, tmp_path: Path)
         assert version.number == 2
         assert study.sample(2, seed=1, prompt="red apple").shape == (2, 3, 32, 32)
         assert not (tmp_path / "study" / "conditions").exists()
-    sheet = tmp_path / "sheet.png"
+    out = tmp_path / "sheet"
     result = CliRunner().invoke(
-        app, ["sample", str(tmp_path / "study"), "--count", "2", "--prompt", "red apple", "--out", str(sheet)]
+        app, ["sample", str(tmp_path / "study"), "--count", "2", "--prompt", "red apple", "--out", str(out)]
     )
     assert result.exit_code == 0, result.output
-    assert sheet.is_file()
+    assert len([*out.glob("*.png")]) >= 2
 
 
 @pytest.mark.parametrize(
