@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
@@ -31,6 +33,15 @@ def write_config(directory: Path, kind: str, settings: Mapping[str, Any]) -> Non
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write safetensors; a full disk is an OSError, as for every other file (safetensors' own writer has its own)."""
     path.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+
+
+def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names, types, shapes and numbers of tensors, in the order of their names."""
+    digest = sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_config(directory: Path) -> dict[str, Any]:

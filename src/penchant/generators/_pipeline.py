@@ -4,7 +4,6 @@ import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from penchant.core.errors import BadConfiguration
+from penchant.core.pretrained import tensors_hash
 
 EMBEDDINGS, POOLED = "prompt_embeds", "pooled_prompt_embeds"
 NEGATIVE, NEGATIVE_POOLED = "negative_prompt_embeds", "negative_pooled_prompt_embeds"
@@ -82,12 +82,10 @@ class Pipeline:
 
     def weights(self) -> str:
         """SHA-256 of all its networks' weights, as they were loaded."""
-        digest = sha256()
-        for part, module in self.modules.items():
-            for name, tensor in sorted(module.state_dict().items()):
-                digest.update(f"{part} {name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        states = {part: module.state_dict() for part, module in self.modules.items()}
+        return tensors_hash(
+            {f"{part} {name}": value for part, state in states.items() for name, value in state.items()}
+        )
 
     @torch.no_grad()
     def condition(self, prompt: str) -> Float[Tensor, "1 c"]:
