@@ -258,3 +258,75 @@ def test_the_owner_invites_sees_what_happened_and_takes_the_votes_along(browser:
         assert saved.value.suggested_filename == f"{form.lower().replace(' and ', '-')}.{container}"
     assert person.complaints == []
     person.context.close()
+
+
+def test_like_zoom_and_pixels_by_key_answer_nothing(browser: Browser, opened: Opened) -> None:
+    person = Person(browser, opened, viewport={"width": 1280, "height": 800})
+    page = person.page
+    person.open("vote")
+    if page.locator("body").get_attribute("data-state") == "done":
+        page.locator("#message-other").click()
+    person.ready()
+    votes = page.locator("#votes").inner_text()
+    likes = "() => fetch('/api/v1/likes').then(r => r.json()).then(r => r.likes.length)"
+    before = page.evaluate(likes)
+    page.keyboard.press("l")
+    expect(page.locator("#strip")).to_contain_text("Like which?")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#live")).to_have_text("The right image is liked.")
+    expect(page.locator("#like-right")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(likes) == before + 1
+    page.keyboard.press("l")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#live")).to_have_text("No longer liked.")
+    assert page.evaluate(likes) == before
+    page.keyboard.press("l")
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    expect(page.locator("#zoom")).to_have_attribute("aria-pressed", "true")
+    scale = (
+        "() => [...document.querySelectorAll('.frame img')].map(i => new DOMMatrix(getComputedStyle(i).transform).a)"
+    )
+    assert page.evaluate(scale) == [3, 3]
+    page.keyboard.press("p")
+    assert page.evaluate("getComputedStyle(document.querySelector('.frame img')).imageRendering") == "pixelated"
+    page.keyboard.press("f")
+    assert page.evaluate(scale) == [1, 1]
+    assert page.locator("#votes").inner_text() == votes
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#votes")).to_have_text(str(int(votes) + 1))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("enlarge the same place in both")
+    assert person.complaints == []
+    person.context.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "way", "choice"),
+    [((900, 500), (-120, 0), "left"), ((390, 800), (0, 120), "right"), ((390, 800), (120, 0), "tie")],
+)
+def test_a_swipe_is_one_answer(
+    browser: Browser, opened: Opened, size: tuple[int, int], way: tuple[int, int], choice: str
+) -> None:
+    person = Person(browser, opened, viewport={"width": size[0], "height": size[1]}, has_touch=True, locale="zh-CN")
+    page = person.page
+    person.open("vote")
+    if page.locator("body").get_attribute("data-state") == "done":
+        page.locator("#message-other").click()
+    person.ready()
+    expect(page.locator("#learned")).to_contain_text(re.compile("[\u4e00-\u9fff]"))
+    votes = opened.study.store.count_votes("human")
+    box = page.locator("#left").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for part in (0.3, 0.7, 1):
+        moved = [{"x": x + part * way[0], "y": y + part * way[1]}]
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": moved})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.locator("#votes")).to_have_text(str(votes + 1))
+    last = opened.study.store.votes("human")[-1]
+    assert (str(last.choice), last.input) == (choice, "touch")
+    assert person.complaints == []
+    person.context.close()

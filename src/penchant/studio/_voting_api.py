@@ -12,7 +12,9 @@ from penchant.core.errors import BadVote, PenchantError, StudyMissing, UnknownNa
 from penchant.store import Event
 from penchant.studio import _shapes as shapes
 from penchant.studio._shared import SharedStudy
+from penchant.studio._texts import texts_for
 from penchant.studio._visitors import Visitor
+from penchant.studio._words import learned_of
 from penchant.study import Ballot
 
 _IMMUTABLE = {"Cache-Control": "private, max-age=604800, immutable"}
@@ -41,14 +43,17 @@ class VotingApi:
             )  # fmt: skip
 
         @router.get("/pairs", responses=shapes.refusals(409))
-        def pairs(who: Annotated[Visitor, visitor], n: Annotated[int, Query(ge=1, le=8)] = 5) -> shapes.Pairs:
+        def pairs(
+            request: Request, who: Annotated[Visitor, visitor], n: Annotated[int, Query(ge=1, le=8)] = 5
+        ) -> shapes.Pairs:
             """The pair to answer now and those after it, so that their images can be loaded ahead."""
             ballot = self.shared.ballot(who)
             with self.shared.learning():
                 wanted = self.shared.wanted(who)
                 left = n if wanted is None else wanted - ballot.count()
                 dealt = ballot.deal(min(n, left)) if left > 0 else []
-                progress = self._standing(who, ballot, ballot.learned())
+                ballot.learned()
+                progress = self._standing(who, ballot, request)
             listed = [shapes.Pair(query=one.number, left=one.left, right=one.right) for one in dealt]
             return shapes.Pairs(pairs=listed, progress=progress)
 
@@ -58,7 +63,7 @@ class VotingApi:
             responses={200: {"model": shapes.Voted, "description": "it was there already"}, **shapes.refusals(409)},
         )
         async def vote(
-            vote: shapes.Vote, key: shapes.Key, who: Annotated[Visitor, page], response: Response
+            vote: shapes.Vote, key: shapes.Key, who: Annotated[Visitor, page], request: Request, response: Response
         ) -> shapes.Voted:
             """Store a vote; answered only when it is on the disk."""
             ballot = self.shared.ballot(who)
@@ -68,7 +73,7 @@ class VotingApi:
             seen = vote.model_dump(exclude={"query", "choice"})
             event = ballot.vote(vote.query, vote.choice, key, seen)
             response.status_code = 200 if event.replayed else 201
-            progress = self._standing(who, ballot)
+            progress = self._standing(who, ballot, request)
             return shapes.Voted(id=event.seq, votes=progress.votes, progress=progress)
 
         @router.post(
@@ -77,22 +82,22 @@ class VotingApi:
             responses={200: {"model": shapes.Retracted, "description": "it was done already"}, **shapes.refusals(409)},
         )
         async def retract(
-            vote: shapes.Number, key: shapes.Key, who: Annotated[Visitor, page], response: Response
+            vote: shapes.Number, key: shapes.Key, who: Annotated[Visitor, page], request: Request, response: Response
         ) -> shapes.Retracted:
             """Take back one of your own votes."""
             ballot = self.shared.ballot(who)
             event = ballot.retract(vote, key)
             response.status_code = 200 if event.replayed else 201
-            progress = self._standing(who, ballot)
+            progress = self._standing(who, ballot, request)
             query = ballot.query_of(vote)
             return shapes.Retracted(retracted=vote, query=query, votes=progress.votes, progress=progress)
 
         @router.post("/undo", responses=shapes.refusals(409))
-        async def undo(key: shapes.Key, who: Annotated[Visitor, page]) -> shapes.Undone:
+        async def undo(key: shapes.Key, who: Annotated[Visitor, page], request: Request) -> shapes.Undone:
             """Take back your last vote, once for each key."""
             ballot = self.shared.ballot(who)
             undone = ballot.undo(key) is not None
-            return shapes.Undone(undone=undone, progress=self._standing(who, ballot))
+            return shapes.Undone(undone=undone, progress=self._standing(who, ballot, request))
 
         @router.get("/likes", responses=shapes.refusals())
         def likes(who: Annotated[Visitor, visitor]) -> shapes.Likes:
@@ -149,14 +154,14 @@ class VotingApi:
     def _sent(self, who: Visitor, key: str) -> Event | None:
         return self.shared.study.store.sent(who.session, key)
 
-    def _standing(self, who: Visitor, ballot: Ballot, learned: Any = None) -> shapes.Standing:
+    def _standing(self, who: Visitor, ballot: Ballot, request: Request) -> shapes.Standing:
         votes, wanted = ballot.count(), self.shared.wanted(who)
-        said = ballot.told if learned is None else learned
+        learned = learned_of(ballot, texts_for(request))
         return shapes.Standing(
             votes=votes,
             wanted=wanted,
             done=wanted is not None and votes >= wanted,
-            learned=[shapes.Learned(topic=topic, text=text) for topic, text in said.items()],
+            learned=[shapes.Learned(topic=topic, text=text) for topic, text in learned.items()],
         )
 
     def _place(self, image: str) -> tuple[int, int]:

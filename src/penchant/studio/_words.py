@@ -1,10 +1,12 @@
 """What the study says of a taste, in the language of the page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from penchant.core.contracts import Change
 from penchant.studio._texts import Texts
 from penchant.study import Sufficiency, Verdict
+from penchant.study.ballot import Ballot
 from penchant.study.portrait import NEWS, Portrait, Pull, Standing
 
 _EARLY, _LEAST_REPEATS = 20, 5
@@ -33,6 +35,20 @@ def words_of(portrait: Portrait, stand: Sufficiency, change: Change | None, text
         tuple(_word(pull.low, texts) for pull in portrait.pulls),
         tuple(_word(pull.high, texts) for pull in portrait.pulls),
     )
+
+
+def learned_of(ballot: Ballot, texts: Texts) -> Mapping[str, str]:
+    """What the voting page tells of a voter's taste, by topic; nothing before it was learned once."""
+    if "sentences" not in texts.tables or not ballot.told:
+        return ballot.told
+    if ballot.known is None:
+        return {"taste": texts("sentences.first")}
+    portrait, stand, change = ballot.known
+    words = words_of(portrait, stand, change, texts)
+    learned = {"taste": words.sentence, "advice": words.advice[0]}
+    if stand.standing is Standing.CONFIRMED:
+        learned["sureness"] = texts("taste.figures", accuracy=f"{stand.accuracy:.0%}")
+    return learned
 
 
 def _word(text: str, texts: Texts) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from penchant.core.contracts import LIKE, Choice
+from penchant.core.contracts import LIKE, Change, Choice
 from penchant.core.errors import BadVote
 from penchant.store import Event, NewEvent, Query
-from penchant.study.portrait import Standing, portray
+from penchant.study.portrait import Portrait, Standing, portray
 from penchant.study.study import Study
+from penchant.study.sufficiency import Sufficiency
 
 SIGNALS = ("dwell", "zoom", "download", "revisit")
 """What may be recorded besides answers; kinds of events of their own, which no taste is learned from."""
@@ -43,6 +44,7 @@ class Ballot:
         self._returned: deque[Query] = deque()
         self._sentences: dict[str, str] = {}
         self._told_at: tuple[int, int] | None = None
+        self._known: tuple[Portrait, Sufficiency, Change | None] | None = None
 
     # ------------------------------------------------------------------------------------------ the store alone
 
@@ -130,6 +132,11 @@ class Ballot:
         """What :meth:`learned` said last."""
         return self._sentences
 
+    @property
+    def known(self) -> tuple[Portrait, Sufficiency, Change | None] | None:
+        """The figures that :attr:`told` says in English, for other languages; None before this voter's first vote."""
+        return self._known
+
     def like(self, place: Place, client_key: str | None = None) -> int:
         """Like a candidate; gives the event. Liking it twice is liking it once."""
         there = self._likes().get(place)
@@ -170,6 +177,7 @@ class Ballot:
         stand = study.sufficiency()
         own = study.taste.of(self._sender.voter)
         portrait = portray(own, study.extractor, features, study.rng, standing=stand.standing)
+        self._known = portrait, stand, own.change
         learned = {"taste": portrait.sentence, "advice": stand.sentences[0]}
         if stand.standing is Standing.CONFIRMED:
             learned["sureness"] = (

@@ -2,6 +2,7 @@
 
 import { Api, Refused } from "./api.js";
 import { Clock } from "./clock.js";
+import { Looking } from "./looking.js";
 import { Outbox } from "./outbox.js";
 import { pairOf } from "./pairs.js";
 import { say } from "./texts.js";
@@ -22,6 +23,7 @@ const api = new Api(csrf);
 const view = new View();
 const clock = new Clock();
 const outbox = new Outbox(api, run, { accepted, refused, waiting });
+const looking = new Looking(api, view, () => current, (choice) => choose(choice, "touch"));
 const help = /** @type {HTMLDialogElement} */ (document.getElementById("help"));
 
 /** @type {import("./pairs.js").Pair[]} */
@@ -121,6 +123,7 @@ async function showNext() {
     }
     if (current !== pair) return;
   }
+  looking.renew();
   view.show(pair);
   view.say(said + say("pair", { number: progress.votes + outbox.size + 1, wanted: progress.wanted }));
   said = "";
@@ -213,7 +216,8 @@ addEventListener("keydown", (event) => {
   if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
   const onButton = event.target instanceof HTMLButtonElement;
   if (event.key === " " && onButton) return; // it presses the button that has the focus
-  if (event.key in KEYS) {
+  if (looking.key(event.key)) event.preventDefault();
+  else if (event.key in KEYS) {
     event.preventDefault();
     choose(KEYS[/** @type {keyof typeof KEYS} */ (event.key)], "keyboard");
   } else if (event.key.toLowerCase() === "z") undo();
@@ -226,6 +230,8 @@ addEventListener("click", (event) => {
   const pointer = /** @type {PointerEvent} */ (event).pointerType;
   if (pointer) button.blur(); // or the space bar would press it again instead of skipping
   if (button.dataset.choice) choose(/** @type {Choice} */ (button.dataset.choice), pointer || "keyboard");
+  else if (button.dataset.like) looking.like(/** @type {"left" | "right"} */ (button.dataset.like));
+  else if (button.id === "zoom") looking.zoom();
   else if (button.id === "undo") undo();
   else if (button.id === "help-button") help.showModal();
   else if (button.id === "help-close") help.close();
