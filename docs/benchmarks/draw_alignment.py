@@ -65,11 +65,9 @@ def draw(name: str, lines: Mapping[str, Line], across: str, up: str, bar: float 
         parts.append(f'<path d="M{LEFT},{y:.1f} H{WIDTH - RIGHT}" stroke="#000" stroke-dasharray="2 3"/>')
     for number, (label, line) in enumerate(sorted(lines.items(), key=lambda item: list(COLOURS).index(item[0]))):
         parts += drawn([place(x, y) for x, y in sorted(line)], label, number)
-    middle = (LEFT + WIDTH - RIGHT) / 2
+    middle, halfway = (LEFT + WIDTH - RIGHT) / 2, (HEIGHT - BOTTOM) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{across}</text>')
-    parts.append(
-        f'<text transform="translate(12 {(HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{up}</text>'
-    )
+    parts.append(f'<text transform="translate(12 {halfway}) rotate(-90)" text-anchor="middle">{up}</text>')
     (HERE / name).write_text("\n".join([*parts, "</svg>", ""]), encoding="utf-8")
 
 
