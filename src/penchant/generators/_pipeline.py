@@ -2,7 +2,9 @@
 
 import inspect
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +29,9 @@ LAYOUTS = (
     (EMBEDDINGS, POOLED, None),  # Flux
 )
 """What ``encode_prompt`` of the pipelines gives, in order, as the pipelines' own calls name it; None is not passed."""
+
+_ASIDE = re.compile(r"\s\(|\.\s")
+"""Where the libraries' messages go on to explain themselves to programmers."""
 
 MISSING = (
     "the generator 'diffusers_pipeline' needs the packages diffusers, transformers and peft, which cannot be imported "
@@ -157,11 +162,12 @@ def load_pipeline(model: str, scheduler: str, precision: str) -> Any:
     diffusers = _diffusers()
     model = resolved(model)
     try:
-        pipe = diffusers.DiffusionPipeline.from_pretrained(
-            model, use_safetensors=True, trust_remote_code=False, dtype=getattr(torch, precision)
-        )
+        with quiet():
+            pipe = diffusers.DiffusionPipeline.from_pretrained(
+                model, use_safetensors=True, trust_remote_code=False, dtype=getattr(torch, precision)
+            )
     except (OSError, ValueError, TypeError, ImportError, AttributeError, RuntimeError, SafetensorError) as error:
-        line = str(error).strip().partition("\n")[0].rstrip(".")
+        line = _ASIDE.split(str(error).strip().partition("\n")[0].rstrip("."))[0]
         raise BadConfiguration(
             f"the pipeline '{model}' cannot be had: {line}. Give a local folder that save_pretrained of a diffusers "
             "pipeline wrote (model_index.json and safetensors), or connect to the hub once so that it is kept"
@@ -187,7 +193,8 @@ def wear(pipe: Any, loras: Sequence[Path], scales: Sequence[float]) -> None:
         if path.suffix != ".safetensors" or not path.is_file():
             raise BadConfiguration(f"a LoRA is a .safetensors file; there is none at {path}")
         try:
-            pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
+            with quiet():
+                pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
         except (OSError, ValueError, KeyError, IndexError, RuntimeError, AttributeError, SafetensorError) as error:
             line = str(error).strip().partition("\n")[0]
             raise BadConfiguration(f"{path} is no LoRA for {type(pipe).__name__}: {line}") from None
@@ -197,6 +204,23 @@ def wear(pipe: Any, loras: Sequence[Path], scales: Sequence[float]) -> None:
             raise BadConfiguration(f"{path} is no LoRA for {type(pipe).__name__}: it fits none of its layers")
     if names:
         pipe.set_adapters(names, list(scales))
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Inside, the libraries report errors alone, and no progress: Penchant says what it is doing itself."""
+    logs = [import_module(f"{library}.utils.logging") for library in ("transformers", "diffusers")]
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log, (verbosity, bars) in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            if bars:
+                log.enable_progress_bar()
 
 
 def resolved(model: str) -> str:
