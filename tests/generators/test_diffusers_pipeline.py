@@ -160,7 +160,7 @@ def test_pipeline_image_depends_on_its_own_noise_alone(model: Path) -> None:
     generator = adopt(model, scheduler="EulerAncestralDiscreteScheduler", batch=3)  # draws noise on the way
     latents = generator.latents(4, Rng(1))
     together = generator.decode(latents)
-    torch.testing.assert_close(generator.decode(latents[3:]), together[3:], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(generator.decode(latents[1:3]), together[1:3], rtol=1e-4, atol=1e-5)
     assert torch.equal(generator.decode(latents), together)
 
 
