@@ -39,7 +39,7 @@ export class Looking {
   renew() {
     this.#ask(false);
     this.zoom(false, false);
-    for (const side of ["left", "right"]) element(`like-${side}`).setAttribute("aria-pressed", "false");
+    for (const heart of element("pair").querySelectorAll(".heart")) heart.setAttribute("aria-pressed", "false");
   }
 
   /** @param {string} key @returns {boolean} whether the key was meant for this */
@@ -50,7 +50,7 @@ export class Looking {
       return true;
     }
     if (this.#asked) this.#ask(false);
-    else if (key.toLowerCase() === "l" && this.shown() !== null) return this.#ask(true);
+    else if (key.toLowerCase() === "l" && element("like-left") && this.shown() !== null) return this.#ask(true);
     if (key === "Escape") return this.zoom(false);
     if (key.toLowerCase() === "f") return this.zoom();
     if (key.toLowerCase() === "p") return document.body.classList.toggle("pixels") || true;
