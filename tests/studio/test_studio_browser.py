@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from penchant.studio import Access, Studio
 from penchant.study import Study, StudySettings
+from penchant.study.invites import Invites
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = "axe-core@4.10.3"
@@ -330,3 +331,13 @@ def test_a_swipe_is_one_answer(
     assert (str(last.choice), last.input) == (choice, "touch")
     assert person.complaints == []
     person.context.close()
+
+
+def test_a_guest_without_a_number_of_votes_is_asked(browser: Browser, opened: Opened) -> None:
+    _, token = Invites(opened.study.store).invite("dora")
+    guest = browser.new_context()
+    page = guest.new_page()
+    page.goto(f"{opened.origin}/?invite={token}")
+    expect(page.locator("body")).to_have_attribute("data-state", "asking")
+    expect(page.locator("#live")).to_have_text("Pair 1.")
+    guest.close()

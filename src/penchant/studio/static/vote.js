@@ -31,6 +31,7 @@ let ahead = [];
 /** @type {import("./pairs.js").Pair | null} */
 let current = null;
 let answered = new Set(outbox.queries);
+/** @type {{votes: number, wanted: number | null, done: boolean, learned: {topic: string, text: string}[]}} */
 let progress = { votes: 0, wanted: 1, done: false, learned: [] };
 let filling = false;
 let fillAgain = false;
@@ -109,7 +110,7 @@ function forgetPairs() {
 async function showNext() {
   clock.stop();
   current = null;
-  const lastOnesOut = progress.votes + outbox.size >= progress.wanted;
+  const lastOnesOut = progress.wanted !== null && progress.votes + outbox.size >= progress.wanted;
   const pair = lastOnesOut || undoing ? undefined : ahead.shift();
   if (pair === undefined) return view.wait();
   current = pair;
@@ -125,7 +126,9 @@ async function showNext() {
   }
   looking.renew();
   view.show(pair);
-  view.say(said + say("pair", { number: progress.votes + outbox.size + 1, wanted: progress.wanted }));
+  const number = progress.votes + outbox.size + 1;
+  const { wanted } = progress;
+  view.say(said + (wanted === null ? say("pair_open", { number }) : say("pair", { number, wanted })));
   said = "";
   requestAnimationFrame(() => requestAnimationFrame(() => current === pair && clock.start()));
 }
@@ -166,7 +169,7 @@ async function thank() {
   forgetPairs();
   view.strip("");
   view.message("done", say("thanks"), [
-    say("all_stored", { wanted: progress.wanted }),
+    say("all_stored", { wanted: progress.wanted ?? progress.votes }),
     ...progress.learned.map((item) => item.text),
     say("close"),
   ]);
