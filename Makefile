@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 
-.PHONY: help demo test fast lint types imports check clean
+.PHONY: help demo test fast lint types types-scripts imports check clean
 
 help:
 	@echo "make demo    walk the whole loop on the embedded pictures (about 3 minutes after the installation)"
@@ -39,6 +39,11 @@ fast: $(VENV)/.installed-test
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+# Types of the studio's scripts; needs npm and its registry, so it is no part of `types`.
+types-scripts:
+	npx --yes --package typescript@5.9.3 tsc --checkJs --allowJs --noEmit --strict --target es2022 --module es2022 \
+	  --moduleResolution bundler --lib es2023,dom,dom.iterable src/penchant/studio/static/*.js
 
 types: $(VENV)/.installed-test
 	$(VENV)/bin/pyright
