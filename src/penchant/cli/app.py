@@ -28,13 +28,17 @@ from penchant.cli.options import (
     LikeBestOf,
     Pixels,
     Prompt,
+    Rounds,
     SecondVersion,
     Seed,
+    SelectBy,
+    SelectedImages,
     Size,
     Source,
     Strategy,
     StudyOption,
     StudyPath,
+    TasteFolder,
     TasteOut,
     TrainSeconds,
     VersionName,
@@ -166,19 +170,29 @@ def new(
 def train(
     study: StudyPath,
     seconds: Annotated[float | None, typer.Option("--seconds", help="Instead of the study's train_seconds.")] = None,
+    select: SelectBy = None,
+    budget: SelectedImages = 1000,
+    rounds: Rounds = 4,
+    taste: TasteFolder = None,
 ) -> None:
     """Train the generator and generate the first candidates; goes on where an earlier try stopped.
 
+    With --select on some of the images only: chosen in rounds, by what the generator of the round before lacks.
+
     Runs as several processes too: accelerate launch --num_processes 2 --multi_gpu -m penchant train STUDY
     """
+    from penchant.cli.steps import show_selection
     from penchant.study import Study
+    from penchant.study.selecting import SelectionPlan
     from penchant.training.processes import Processes
 
+    plan = None if select is None else SelectionPlan(select, budget, rounds, taste=taste)
     if not Processes().main:
         Study.assist_training(study, seconds)
         return
     with Study.open(study) as opened, ProgressBars(console) as bars:
-        version = opened.train(seconds, bars)
+        version = opened.train(seconds, bars, plan)
+        show_selection(out, opened)
     out.print(f"version {version.number} is trained; next: penchant vote {study} --voter human")
 
 

@@ -66,6 +66,22 @@ Against = Annotated[
     typer.Argument(help="The images to compare with: a folder, a file, STUDY@VERSION.", metavar="[REAL]"),
 ]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page with the images to this file.")]
+SelectBy = Annotated[
+    str | None,
+    typer.Option(
+        "--select",
+        help="Train on some of the images, chosen by: adaptive, density, typicality, k_centre, …; docs/choosing.md.",
+        metavar="STRATEGY",
+    ),
+]
+SelectedImages = Annotated[
+    int, typer.Option("--budget", help="How many images --select chooses in all.", metavar="IMAGES")
+]
+Rounds = Annotated[int, typer.Option("--rounds", help="In how many rounds --select chooses them.", metavar="R")]
+TasteFolder = Annotated[
+    str | None,
+    typer.Option("--taste", help="For --select taste: what `penchant taste export` wrote.", metavar="FOLDER"),
+]
 Pixels = Annotated[
     bool, typer.Option(help="Teach networks to tell the two sets apart by their pixels: half a minute at 32 px.")
 ]

@@ -20,6 +20,7 @@ from penchant.data import ImageSet, to_uint8
 from penchant.study import HUMAN, Study, StudySettings, evaluate, vote, write_report
 from penchant.study.conditions import unfamiliar
 from penchant.study.files import pil_image, storage_errors
+from penchant.study.selecting import rounds_of, told_of
 from penchant.study.settings import FILE
 
 
@@ -186,6 +187,31 @@ def show_intake(out: Console, images: ImageSet) -> None:
         out.print(f"  skipped {path}: {reason}", highlight=False, markup=False)
     if len(report.skipped) > 5:
         out.print(f"  … and {len(report.skipped) - 5} more; all are listed in the report")
+
+
+def show_selection(out: Console, study: Study) -> None:
+    """What each round of selecting chose and brought; nothing where all images were trained on."""
+    rounds = rounds_of(study)
+    if not rounds:
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("round", "images", "chosen by", "KID", "coverage", "gain"):
+        table.add_column(column)
+    total = 0
+    for one in rounds:
+        total += len(one.rows)
+        gain = "" if one.gain is None else f"{one.gain:+.2f}"
+        figures = [_with_error(one.figures[name]) for name in ("kid", "coverage")]
+        table.add_row(str(one.number), f"{total:,}", one.strategy, *figures, gain)
+    out.print(table)
+    out.print(told_of(rounds, len(study.images.train)), highlight=False)
+
+
+def _with_error(figure: Mapping[str, float | None]) -> str:
+    value, high = figure["value"], figure["high"]
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if high is None else f"{value:.3g} ± {high - value:.2g}"
 
 
 def show_advice(out: Console, study: Study) -> None:

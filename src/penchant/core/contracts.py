@@ -123,6 +123,10 @@ class Generator(ABC):
         """The condition for words, of generators that bring their own text encoder (``capabilities.prompts``)."""
         raise NotImplementedError
 
+    def reconstruct(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """What is given back of images after encoding and decoding; needs ``capabilities.encodable``."""
+        raise NotImplementedError
+
     def sample(self, count: int, rng: Rng, condition: Float[Tensor, "1 c"] | None = None) -> Float[Tensor, "n c h w"]:
         """``count`` images of fresh latents, without gradients; all under one ``condition``, where there is one."""
         import torch

@@ -4,6 +4,7 @@ from penchant.study.ballot import SIGNALS, Ballot, Sender
 from penchant.study.evaluation import evaluate
 from penchant.study.invites import Invite, Invites, open_invites
 from penchant.study.report import write_report
+from penchant.study.selecting import SelectionPlan
 from penchant.study.settings import StudySettings
 from penchant.study.study import Question, Study
 from penchant.study.sufficiency import Sufficiency, Verdict
@@ -17,6 +18,7 @@ __all__ = [
     "Invite",
     "Invites",
     "Question",
+    "SelectionPlan",
     "Sender",
     "Study",
     "StudySettings",

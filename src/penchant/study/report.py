@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from penchant.study.exceptions import Place, disagreements, praised_in_vain
 from penchant.study.files import storage_errors
 from penchant.study.frontier import Row
 from penchant.study.portrait import Portrait, Standing, portray
+from penchant.study.selecting import rounds_of, told_of
 from penchant.study.shards import ends
 from penchant.study.strengths import measured
 from penchant.study.study import Study
@@ -86,6 +88,7 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             strength_chart=_strength_chart(frontier, points),
             steps=steps,
             steps_chart=_steps_chart(steps),
+            selection=_selection(study),
             intake=intake,
             next_steps=next_steps(study, figures, portrait),
         )
@@ -173,6 +176,32 @@ def _strength_step(figures: Mapping[str, Any], again: str) -> str:
     if kept < _VARIETY_KEPT:
         return f"{1 - kept:.0%} of the variety went; for more of it, ask for less: {again} {less:.2g}"
     return f"Variety is kept, so more is possible: {again} {more:.0f}"
+
+
+def _selection(study: Study) -> dict[str, Any] | None:
+    """What each round of selecting training images chose and brought; None where all were trained on."""
+    rounds = rounds_of(study)
+    if not rounds:
+        return None
+    totals = list(accumulate(len(one.rows) for one in rounds))
+    last = rounds[-1].rows
+    known = [
+        (total, one.figures["coverage"])
+        for total, one in zip(totals, rounds, strict=True)
+        if one.figures["coverage"]["value"] is not None
+    ]
+    curve = Series(
+        "coverage",
+        [(total, found["value"] or 0.0) for total, found in known],
+        [(found["low"] or 0.0, found["high"] or 0.0) for _, found in known],
+    )
+    floor = rounds[0].figures["coverage"]["floor"]
+    return {
+        "sentence": told_of(rounds, len(study.images.train)),
+        "rounds": list(zip(totals, rounds, strict=True)),
+        "chart": Markup(line_chart([curve], "images trained on", "coverage", (0.0, 1.0), floor)) if known else "",
+        "sheet": _sheet_uri(to_float(np.asarray(study.images.train[last[:_SHEET]])), 12),
+    }
 
 
 def _people(study: Study, features: np.ndarray) -> list[Person]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from penchant.alignment import turned_down
 from penchant.alignment.best_of_n import BestOfN
@@ -79,6 +79,7 @@ def bent(
     rng: Rng,
     report: Report,
     images: UInt8[np.ndarray, "n c h w"],
+    conditions: Float[np.ndarray, "n k"] | None,
 ) -> tuple[Alignment, Aligner, Strength, str]:
     """Align; where generator or reward have no gradients, by ``best_of_n`` in place of ``latent_tilt``, and say so.
 
@@ -86,7 +87,8 @@ def bent(
         NotCapable: an aligner that was chosen for what it does cannot do it.
     """
     try:
-        return aligner.align(original, reward, strength, rng, report, images), aligner, strength, ""
+        aligned = aligner.align(original, reward, strength, rng, report, images, conditions)
+        return aligned, aligner, strength, ""
     except NotCapable as refusal:
         if not isinstance(aligner, LatentTilt):
             raise

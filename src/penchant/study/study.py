@@ -64,6 +64,7 @@ from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
 from penchant.study.frontier import Ground, Judge
 from penchant.study.pool import Pool, PoolPlan
+from penchant.study.selecting import SelectionPlan, chosen_rows, forget_work, rounds_of, train_on_selected
 from penchant.study.settings import FILE, StudySettings
 from penchant.study.settling import COUNT, Asked, asked_strength, bent, settled
 from penchant.study.sufficiency import Sufficiency, weigh
@@ -194,6 +195,19 @@ class Study:
         """The real images, reporting progress."""
         with self.stage("reading the images"):
             return open_images(self.settings.source, self.settings.images, self.path / "cache", report)
+
+    def training_images(self) -> UInt8[np.ndarray, "n c h w"]:
+        """The real images that the base generator was trained on: those that were selected, or all but the held out."""
+        rows = chosen_rows(self)
+        return self.images.train if rows is None else np.asarray(self.images.train[rows])
+
+    def training_conditions(self) -> Float[np.ndarray, "n k"] | None:
+        """What the base generator learned each of :meth:`training_images` under; None where it takes no condition."""
+        base = self.generator("base")
+        if not base.condition_dim or base.capabilities.prompts:
+            return None
+        conditions, rows = told(self.settings, self.images).annotations.conditions, chosen_rows(self)
+        return conditions if conditions is None or rows is None else conditions[rows]
 
     def generator(self, version: str | int = "latest") -> Generator:
         """The generator of a version: a number, ``base`` or ``latest``."""
@@ -330,29 +344,39 @@ class Study:
 
     # ------------------------------------------------------------------------------------------------- the steps
 
-    def train(self, seconds: float | None = None, report: Report = silent) -> Version:
+    def train(
+        self, seconds: float | None = None, report: Report = silent, selection: SelectionPlan | None = None
+    ) -> Version:
         """Train the base generator, then generate the first candidates. Resumes where an earlier try stopped.
+
+        With ``selection`` on some of the images, chosen in rounds by what the generator lacks; without, on all.
 
         Raises:
             StudyExists: the base generator is there already; a second one would not fit the votes.
+            BadConfiguration, NotReady, NotCapable: images cannot be selected in this way.
             Interrupted: Ctrl-C; train again to go on.
         """
         if self.versions.all():
             raise StudyExists(f"the study at {self.path} has its generator already; make a new study for another one")
+        seconds = _checked_seconds(self.settings, seconds)
         images = self.read_images(report)
         real = images.train
         Processes().wait()
         with self.stage("training"):
             started = time.monotonic()
             conditions = told(self.settings, images)
-            generator = _fitted(self.path, self.settings, images, conditions, seconds, report)
-            figures = {"seconds": time.monotonic() - started}
+            judge: Extractor = FEATURES.make(self.settings.judge).fit(
+                to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
+            )
+            figures: dict[str, Any] = {}
+            if selection is None and not rounds_of(self):
+                generator = _fitted(self.path, self.settings, images, conditions, seconds, report)
+            else:
+                generator, figures = train_on_selected(self, selection, images, conditions, judge, seconds, report)
+            figures["seconds"] = time.monotonic() - started
             encoder = generator.encode if generator.capabilities.encodable else None
             extractor: Extractor = FEATURES.make(self.settings.features).fit(
                 self._fitting_images(generator), encoder, self.rng.child("features")
-            )
-            judge: Extractor = FEATURES.make(self.settings.judge).fit(
-                to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
             )
             parts: list[tuple[Extractor | TextEncoder, str]] = [(extractor, "features"), (judge, "judge")]
             able = generator.capabilities
@@ -365,6 +389,7 @@ class Study:
             component = GENERATORS.make(self.settings.generator)
             version = self._add_version(generator, extractor, "trained", component, figures, Processes(), report)
         shutil.rmtree(self.path / "training" / "checkpoint", ignore_errors=True)
+        forget_work(self)
         return version
 
     @staticmethod
@@ -377,7 +402,7 @@ class Study:
         settings = StudySettings.load(path)
         Processes().wait()
         images = open_images(settings.source, settings.images, path / "cache")
-        _fitted(path, settings, images, told(settings, images), seconds, silent)
+        _fitted(path, settings, images, told(settings, images), _checked_seconds(settings, seconds), silent)
 
         def trained() -> tuple[Generator, Extractor]:
             generator = load_generator(path / "versions" / "1")
@@ -546,8 +571,8 @@ class Study:
         with self.stage("aligning"):
             rng, base, reward = self.rng.child("align", number), self.generator("base"), self.reward(of)
             ground, posterior = self.ground(reward, of), self._posterior_of(of if isinstance(of, str) else None)
-            images = self.read_images().train
-            result, aligner, strength, other = bent(aligner, base, reward, strength, rng, report, images)
+            real, under = self.training_images(), self.training_conditions()
+            result, aligner, strength, other = bent(aligner, base, reward, strength, rng, report, real, under)
             note = "; ".join(part for part in (note, other) if part)
             kept = settled(asked, note, strength, result, base, ground, posterior, decided, rng.child("settle"), report)
             figures = {
@@ -724,13 +749,18 @@ class Study:
                 ) from None
 
 
-def _fitted(
-    path: Path, settings: StudySettings, images: ImageSet, conditions: Told, seconds: float | None, report: Report
-) -> Generator:
-    """The base generator; every process that trains along calls this with the same arguments."""
+def _checked_seconds(settings: StudySettings, seconds: float | None) -> float:
+    """How long to train, in seconds."""
     seconds = settings.train_seconds if seconds is None else seconds
     if not 1 <= seconds < math.inf:
         raise BadConfiguration(f"training needs at least 1 second; found {seconds:g}")
+    return seconds
+
+
+def _fitted(
+    path: Path, settings: StudySettings, images: ImageSet, conditions: Told, seconds: float, report: Report
+) -> Generator:
+    """The base generator; every process that trains along calls this with the same arguments."""
     component = GENERATORS.make(settings.generator)
     workspace = Workspace(path / "training", report)
     rng = Rng(settings.seed).child("train")
