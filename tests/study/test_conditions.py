@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from penchant.alignment.best_of_n import BestOfN
 from penchant.cli.app import app
-from penchant.core.contracts import Budget
+from penchant.core.contracts import Alignment, Budget
 from penchant.core.errors import BadConfiguration, UnknownName
 from penchant.core.pretrained import load_text_encoder
 from penchant.core.rng import Rng
@@ -71,9 +73,22 @@ def test_prompt_decides_what_is_drawn_and_is_kept_with_the_study(study: Study) -
     assert not study.versions.damage()
 
 
-def test_taste_is_learned_without_words_and_aligning_passes_them_on(study: Study) -> None:
+def test_taste_is_learned_without_words_and_aligning_passes_them_on(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    align = BestOfN.align
+
+    def watched(aligner: BestOfN, *given: Any) -> Alignment:
+        seen.extend(given[5:])
+        return align(aligner, *given)
+
+    monkeypatch.setattr(BestOfN, "align", watched)
     vote(study, "warm", 6)
     study.align(2)
+    images, conditions = seen
+    assert np.array_equal(np.asarray(images), study.images.train)
+    assert np.asarray(conditions).shape == (len(study.images.train), study.generator("base").condition_dim)
     assert study.generator("latest").condition_dim == study.generator("base").condition_dim > 0
     assert not torch.equal(study.sample(3, prompt="dark"), study.sample(3, prompt="light"))
     assert not torch.equal(study.sample(3, prompt="dark"), study.sample(3, prompt="dark", version="base"))
