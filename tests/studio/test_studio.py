@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from penchant.studio._compare import verdict
 from penchant.studio._texts import languages
 from penchant.study import Study, StudySettings
 from penchant.study.comparing import Result, result
+from penchant.study.making import Desk, command
 
 PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "admin", "help")
 
@@ -55,7 +57,7 @@ class Visitor:
         return self.ask("POST", "/api/v1/votes", {"query": pair["query"], "choice": "left"}).json()
 
     def finished(self) -> dict[str, object]:
-        for _ in range(600):
+        for _ in range(2400):  # other work may share the processor
             state = self.ask("GET", "/api/v1/work").json()
             if not state["running"]:
                 return state
@@ -230,7 +232,7 @@ def test_votes_go_on_while_it_aligns_and_replay_to_the_same_taste(tmp_path: Path
         assert given > 1
         assert visitor.finished()["error"] == ""
         assert len(study.taste.votes) == given
-        assert study.versions.named("latest").figures["votes"] == 1
+        assert 1 <= study.versions.named("latest").figures["votes"] <= given
         again = study.untaught_taste()
         again.replay(study.store.events())
         assert again.hash == study.taste.hash
@@ -242,6 +244,32 @@ def test_work_that_is_stopped_leaves_the_study_as_it_was(tmp_path: Path) -> None
         visitor.ask("POST", "/api/v1/work/stop")
         ended = visitor.finished()
         assert (ended["stopped"], ended["version"], ended["error"]) == (True, None, "")
+        assert study.versions.all() == []
+
+
+def test_training_that_was_killed_is_said_and_the_next_try_makes_it(tmp_path: Path) -> None:
+    with new_study(tmp_path) as study, Visitor(study) as visitor:
+        visitor.ask("POST", "/api/v1/work/train")
+        assert Desk(study.path).busy or visitor.ask("GET", "/api/v1/work").json()["running"]
+        process = visitor.studio._work._process
+        assert process is not None
+        process.kill()
+        ended = visitor.finished()
+        assert "begin again to go on" in str(ended["error"])
+        assert (ended["version"], study.versions.all()) == (None, [])
+        visitor.ask("POST", "/api/v1/work/train")
+        assert visitor.finished()["version"] == 1
+        assert study.versions.named("base").number == 1
+
+
+def test_work_ends_when_whoever_started_it_was_killed(tmp_path: Path) -> None:
+    with new_study(tmp_path) as study:
+        arguments, environment = command(study.path, "train", None)
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE, env=environment) as process:
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(60) != 0
+        assert not Desk(study.path).busy
         assert study.versions.all() == []
 
 

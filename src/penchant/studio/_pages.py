@@ -137,7 +137,7 @@ class Pages:
 
     async def more(self) -> dict[str, Any]:
         """Some more votes before the next alignment."""
-        self._voting.next_round(_MORE_VOTES)
+        self._voting.extend(_MORE_VOTES)
         return {"more": _MORE_VOTES}
 
     def _who(self, request: Request) -> Visitor:

@@ -67,6 +67,7 @@ class SharedStudy:
     async def studying(self) -> AsyncGenerator[None]:
         """A dependency for handlers that look at the study in the serving thread: all votes are learned from first."""
         with self.learning() as study:
+            study.versions.refresh()
             if study.versions.all():
                 study.catch_up()
             yield

@@ -34,7 +34,7 @@ class Studio:
         if votes < 1:
             raise BadConfiguration(f"a round has at least 1 vote; found {votes}")
         rounds = Rounds(study, votes)
-        self._work = Work(study, rounds.next_round)
+        self._work = Work(study)
         self._shared = SharedStudy(study, access or Access(), origin, rounds=rounds)
         self.app: FastAPI = bare_app("Penchant", ABOUT, hosts_of(self._shared))
         self.app.add_api_route("/", self._enter, include_in_schema=False)

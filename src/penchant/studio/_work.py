@@ -1,40 +1,32 @@
-"""Training and aligning while the studio goes on serving: one piece of work at a time, in a thread of its own."""
+"""Training and aligning while the studio goes on serving: one piece of work at a time, in a process of its own."""
 
-import asyncio
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import subprocess
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
 
-from penchant.core.contracts import Progress, Report
-from penchant.core.errors import Interrupted, NotReady, PenchantError, StudyBusy
-from penchant.store import Version
+from penchant.core.errors import NotReady, StudyBusy
 from penchant.study import Study
+from penchant.study.making import Desk, Made, Strongest, command
+
+_SECONDS_TO_END = 10.0
 
 
 @dataclass
 class Work:
-    """What the studio is making now, how far it is, and how it ended.
+    """What is being made of the study now, how far it is, and how it ended.
 
-    Votes go on meanwhile: the work reads the taste once, at its start (the serving thread waits for that, a fraction
-    of a second), and writes a new version when it is whole. :meth:`stop` ends it at its next report; what training
-    kept so far is used by the next try.
+    Votes go on meanwhile: the process has a low priority and one processor less than there are, replays the log for
+    itself, and writes a new version when that is whole. :meth:`stop` ends it at its next report; what training kept so
+    far is used by the next try, also after both processes were killed.
 
     Args:
         study: what is trained and aligned.
-        finished: called in the serving thread when there is a new version.
     """
 
     study: Study
-    finished: Callable[[], None]
-    _kind: str = ""
-    _progress: Progress = field(default_factory=lambda: Progress("waiting", 0.0))
-    _running: bool = False
-    _error: str = ""
-    _stopped: bool = False
-    _made: int | None = None
-    _stopping: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _last: Made = field(default_factory=Made)
 
     def train(self) -> None:
         """Begin to train the base generator.
@@ -42,9 +34,9 @@ class Work:
         Raises:
             StudyBusy: something is being made already.
         """
-        self._begin("train", lambda report: self.study.train(report=report))
+        self._begin("train")
 
-    def align(self, like_best_of: float | Literal["auto"] | None = None) -> None:
+    def align(self, like_best_of: Strongest = None) -> None:
         """Begin to bend the generator to the taste learned so far.
 
         Raises:
@@ -53,80 +45,56 @@ class Work:
         """
         if not self.study.taste.votes:
             raise NotReady("no votes yet; vote on a few pairs first")
-        self.study.refit(force=True)  # in the serving thread, so that no vote comes between
-        begun = threading.Event()
-
-        def make(report: Report) -> Version:
-            def reporting(progress: Progress) -> None:
-                begun.set()
-                report(progress)
-
-            try:
-                return self.study.align(like_best_of, reporting)
-            finally:
-                begun.set()
-
-        self._begin("align", make)
-        begun.wait()
+        self._begin("align", like_best_of)
 
     def stop(self, wait: bool = False) -> None:
-        """End the work at its next report; with ``wait``, return when it has ended."""
-        self._stopping.set()
-        if wait and self._thread is not None:
-            self._thread.join()
+        """End the work at its next report; with ``wait``, return when it has ended, which is enforced after a while."""
+        self._desk.stop()
+        if wait and self._process is not None:
+            try:
+                self._process.wait(_SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                self._process.kill()  # nothing is lost by it: what it had is in its checkpoint
+                self._process.wait()
 
     @property
     def running(self) -> bool:
-        """Whether something is being made."""
-        return self._running
+        """Whether something is being made here."""
+        return self._process is not None and self._process.poll() is None
 
     def state(self) -> dict[str, Any]:
         """For the page: how far it is, or how the last piece of work ended."""
-        return {
-            "kind": self._kind,
-            "running": self._running,
-            "stage": self._progress.stage,
-            "fraction": self._progress.fraction,
-            "seconds_left": self._progress.seconds_left,
-            "figures": dict(self._progress.figures),
-            "error": self._error,
-            "stopped": self._stopped,
-            "version": self._made,
-        }
+        if self._process is None:
+            return asdict(self._last)
+        running = self.running  # before the last word is read: the process leaves it before it ends
+        heard = self._desk.heard()
+        if running:
+            self._last = heard if heard.running else Made(self._last.kind, running=True)
+            return asdict(self._last)
+        if heard.running or not heard.kind:
+            status = self._process.returncode
+            heard = Made(self._last.kind, error=f"it was ended from outside (status {status}); begin again to go on")
+        self._end(heard)
+        return asdict(self._last)
 
-    def _begin(self, kind: str, make: Callable[[Report], Version]) -> None:
-        if self._running:
+    @cached_property
+    def _desk(self) -> Desk:
+        return Desk(self.study.path)
+
+    def _begin(self, kind: str, like_best_of: Strongest = None) -> None:
+        if self.running or self._desk.busy:
             raise StudyBusy("something is being made already; wait until it is done, or stop it")
-        loop = asyncio.get_running_loop()
-        self._kind, self._running, self._progress = kind, True, Progress("waiting", 0.0)
-        self._error, self._made, self._stopped = "", None, False
-        self._stopping.clear()
+        self._desk.stop(False)
+        self._last = Made(kind, running=True)
+        self._desk.say(self._last)
+        arguments, environment = command(self.study.path, kind, like_best_of)
+        with (self._desk.folder / "errors.txt").open("wb") as errors:
+            self._process = subprocess.Popen(
+                arguments, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=environment
+            )
 
-        def report(progress: Progress) -> None:
-            if self._stopping.is_set():
-                raise KeyboardInterrupt  # what the stages know how to end on without losing anything
-            self._progress = progress
-
-        def run() -> None:
-            version, error, stopped = None, "", False
-            try:
-                version = make(report).number
-            except (Interrupted, KeyboardInterrupt):
-                stopped = True
-            except PenchantError as refusal:
-                error = str(refusal)
-            except Exception as surprise:
-                error = f"{type(surprise).__name__}: {surprise}"
-            try:
-                loop.call_soon_threadsafe(self._end, version, error, stopped)
-            except RuntimeError:  # the server has ended meanwhile
-                self._running = False
-
-        self._thread = threading.Thread(target=run, name=f"penchant-{kind}")
-        self._thread.start()
-
-    def _end(self, version: int | None, error: str, stopped: bool) -> None:
-        self._made, self._error, self._stopped = version, error, stopped
-        if version is not None:
-            self.finished()
-        self._running = False
+    def _end(self, ended: Made) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process, self._last = None, ended
+        self.study.versions.refresh()

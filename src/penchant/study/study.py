@@ -114,7 +114,7 @@ class Study:
     1
     """
 
-    def __init__(self, path: Path, settings: StudySettings, store: Store, lock: StudyLock):
+    def __init__(self, path: Path, settings: StudySettings, store: Store, lock: StudyLock | None):
         self.path = path
         self.settings = settings
         self.store = store
@@ -173,10 +173,24 @@ class Study:
             lock.release()
             raise
 
+    @staticmethod
+    def beside(path: str | Path) -> "Study":
+        """The study at ``path`` for a process that works for the one that opened it, which learns of it from the log.
+
+        Such a process may train or align, at most one at a time, and append to the log; it must not ask.
+
+        Raises:
+            StudyMissing, StudyTooNew, StudyDamaged.
+        """
+        path = study_folder(path)
+        settings = StudySettings.load(path)
+        return Study(path, settings, Store.open(path, settings.database), None)
+
     def close(self) -> None:
         """Close the database and let other processes in."""
         self.store.close()
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> "Study":
         return self
@@ -251,6 +265,7 @@ class Study:
 
     def catch_up(self) -> None:
         """Learn from what was stored since: by another process, or by whoever acknowledges votes before learning."""
+        self.versions.refresh()
         self.taste.replay(self.store.events(self.taste.through))
 
     def untaught_taste(self) -> Taste:

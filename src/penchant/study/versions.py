@@ -34,6 +34,10 @@ class Versions:
             self._known = self.store.versions()
         return list(self._known)
 
+    def refresh(self) -> None:
+        """Look again whether there is a new one: another process may have made it."""
+        self._known = self.store.versions()
+
     def named(self, name: str | int) -> Version:
         """A version by number, or ``base``, or ``latest``.
 
