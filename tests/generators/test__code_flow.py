@@ -11,14 +11,14 @@ from penchant.training.objective import Clock
 class Known(CodeFlow):
     """A flow whose velocity is known: v(x, t) = 2t, so x(1) = x(0) + 1; Heun's method is exact for it."""
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, condition: Tensor | None = None) -> Tensor:
         return 2 * time[:, None].expand(len(x), x.shape[1])
 
 
 class Growing(CodeFlow):
     """v(x, t) = x, so x(1) = e·x(0)."""
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, condition: Tensor | None = None) -> Tensor:
         return x
 
 

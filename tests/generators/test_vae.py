@@ -14,7 +14,8 @@ from penchant.core.family import spec_of
 from penchant.core.pretrained import load_generator
 from penchant.core.rng import Rng
 from penchant.data.pictures import draw_pictures
-from penchant.generators.vae import VAE, CodedImages
+from penchant.generators._coded import CodedImages
+from penchant.generators.vae import VAE
 from penchant.training.loop import Settings
 from penchant.training.objective import Clock
 
@@ -133,9 +134,9 @@ def test_vae_reads_memory_maps(tmp_path: Path, generator: CodedImages) -> None:
 
 
 def test_vae_leaves_the_flow_the_time_that_is_left() -> None:
-    assert VAE()._left(Budget(seconds=10), Clock(seconds=5.5), 0.5) == Budget(seconds=4.0)
-    assert VAE()._left(Budget(seconds=10), Clock(seconds=12), 0.5) == Budget(seconds=0.1)
-    assert VAE(flow_share=0.5)._left(Budget(images=100), Clock(), 3.0).seconds is None
+    assert VAE()._stage().left(Budget(seconds=10), Clock(seconds=5.5), 0.5) == Budget(seconds=4.0)
+    assert VAE()._stage().left(Budget(seconds=10), Clock(seconds=12), 0.5) == Budget(seconds=0.1)
+    assert VAE(flow_share=0.5)._stage().left(Budget(images=100), Clock(), 3.0).seconds is None
 
 
 def test_vae_is_made_from_its_description() -> None:
@@ -172,8 +173,8 @@ def test_vae_refuses_settings_that_cannot_work(settings: str) -> None:
 def test_vae_refuses_latents_of_another_width_and_conditions(generator: CodedImages) -> None:
     with pytest.raises(BadConfiguration, match=rf"n × {generator.latent_dim}.*found \(2, 99\)"):
         generator.decode(torch.zeros(2, 99))
-    with pytest.raises(BadConfiguration, match="condition 'red'"):
-        generator.decode(generator.latents(1, Rng(0)), "red")
+    with pytest.raises(BadConfiguration, match="condition of these images is none"):
+        generator.decode(generator.latents(1, Rng(0)), torch.zeros(1, 3))
 
 
 @pytest.mark.slow

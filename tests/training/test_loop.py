@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -298,3 +299,22 @@ def test_train_refuses_columns_without_rows_or_of_different_lengths(data: list[n
 def test_settings_refuse_what_cannot_work(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         replace(Settings(), **wrong)
+
+
+def test_an_objective_that_starts_later_rests_until_then() -> None:
+    early, late = (torch.nn.Linear(1, 1) for _ in range(2))
+    fractions: list[float] = []
+
+    def loss_of(layer: torch.nn.Linear, seen: list[float]) -> Callable[[Batch, torch.Generator, Clock], Loss]:
+        def loss(batch: Batch, noise: torch.Generator, clock: Clock) -> Loss:
+            seen.append(clock.fraction)
+            return Loss((layer(batch[0]) - 3).square().mean())
+
+        return loss
+
+    players = [
+        Objective("early", early, loss_of(early, [])),
+        Objective("late", late, loss_of(late, fractions), starts=0.5),
+    ]
+    train(players, [np.ones((8, 1), "float32")], Budget(images=64), Rng(0), settings=Settings(batch=8))
+    assert fractions == [0.5, 0.625, 0.75, 0.875]

@@ -1,7 +1,7 @@
 """The two losses of a relativistic GAN with gradient penalties (R3GAN, Huang et al. 2025, arXiv 2501.05441)."""
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -64,19 +64,36 @@ class RelativisticDiscriminator:
             made = self.generator(noise_for(batch, self.latent_dim, noise), *told)
             covered = batch_coverage(real, made)
         real, made = (self.view(pixels, noise, clock) for pixels in (real, made))
-        count = min(len(real), 4 * math.ceil(self.penalised * len(real) / 4))
-        steep = torch.cat([real[:count], made[:count]]).requires_grad_()
-        steep_scores = self.discriminator(steep, *(rows[:count].repeat(2, 1) for rows in told))
-        scores = [steep_scores.chunk(2)]
-        if count < len(real):
-            rest = torch.cat([real[count:], made[count:]])
-            scores.append(self.discriminator(rest, *(rows[count:].repeat(2, 1) for rows in told)).chunk(2))
-        margin = torch.cat([ours - theirs for ours, theirs in scores])
-        slope = squared_slope(steep_scores, steep)
-        gamma = self.gamma * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * clock.fraction)))
-        # Half of R1 and half of R2 are together the mean over real and made images alike.
-        total = F.softplus(-margin).mean() + gamma * slope.mean()
-        return Loss(total, {"margin": margin.mean(), "slope": slope.mean().sqrt(), "coverage": covered})
+        loss = compared(self.discriminator, real, made, told, gamma_at(self.gamma, clock), self.penalised)
+        return Loss(loss.total, {**loss.figures, "coverage": covered})
+
+
+def gamma_at(gamma: float, clock: Clock) -> float:
+    """The weight of the slopes now: from ``gamma`` along a cosine to a tenth."""
+    return gamma * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * clock.fraction)))
+
+
+def compared(
+    discriminator: nn.Module,
+    real: Float[Tensor, "n c h w"],
+    made: Float[Tensor, "n c h w"],
+    told: Sequence[Float[Tensor, "n c"]],
+    gamma: float,
+    penalised: float,
+) -> Loss:
+    """The loss of a discriminator on pairs of a real and a made image; slopes of the first ``penalised`` share."""
+    count = min(len(real), 4 * math.ceil(penalised * len(real) / 4))
+    steep = torch.cat([real[:count], made[:count]]).requires_grad_()
+    steep_scores = discriminator(steep, *(rows[:count].repeat(2, 1) for rows in told))
+    scores = [steep_scores.chunk(2)]
+    if count < len(real):
+        rest = torch.cat([real[count:], made[count:]])
+        scores.append(discriminator(rest, *(rows[count:].repeat(2, 1) for rows in told)).chunk(2))
+    margin = torch.cat([ours - theirs for ours, theirs in scores])
+    slope = squared_slope(steep_scores, steep)
+    # Half of R1 and half of R2 are together the mean over real and made images alike.
+    total = F.softplus(-margin).mean() + gamma * slope.mean()
+    return Loss(total, {"margin": margin.mean(), "slope": slope.mean().sqrt()})
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
+from penchant.generators._told import told_of
 from penchant.training.objective import Batch, Clock, Loss
 
 LEAST_NATS = 0.1
@@ -35,10 +36,11 @@ class CodeFlow(nn.Module):
     """A rectified flow (Liu et al. 2023; Lipman et al. 2023) from N(0, I) to standardised codes, as an MLP.
 
     ``forward(x, time)`` is the velocity; :meth:`solve` follows it in ``steps`` steps of Heun's method, which makes
-    noise → code a fixed, differentiable map.
+    noise → code a fixed, differentiable map. A condition, where the flow knows any, is added to the time; a row of NaN,
+    or none at all, is no condition.
     """
 
-    def __init__(self, dimensions: int, width: int, blocks: int, steps: int):
+    def __init__(self, dimensions: int, width: int, blocks: int, steps: int, condition_dim: int = 0):
         super().__init__()
         self.steps = steps
         self.enter = nn.Linear(dimensions, width)
@@ -49,41 +51,49 @@ class CodeFlow(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
         self.register_buffer("frequencies", torch.logspace(0, 2, 32), persistent=False)
+        self.told = nn.Linear(condition_dim, width) if condition_dim else None
 
-    def forward(self, x: Float[Tensor, "n d"], time: Float[Tensor, " m"]) -> Float[Tensor, "n d"]:
+    def forward(
+        self, x: Float[Tensor, "n d"], time: Float[Tensor, " m"], condition: Float[Tensor, "n c"] | None = None
+    ) -> Float[Tensor, "n d"]:
         """The velocity at ``x``; one time an example, or one for all."""
         angles = time[:, None] * self.get_buffer("frequencies")
         embedded = self.time(torch.cat([angles.sin(), angles.cos()], dim=1))
+        if self.told is not None and condition is not None:
+            known = condition.isfinite().all(dim=1, keepdim=True)
+            embedded = embedded + known * self.told(condition.nan_to_num())
         hidden = self.enter(x)
         for block in self.blocks:
             hidden = block(hidden, embedded)
         return self.leave(self.norm(hidden)).float()
 
-    def solve(self, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    def solve(self, noise: Float[Tensor, "n d"], condition: Float[Tensor, "n c"] | None = None) -> Float[Tensor, "n d"]:
         """Follow the flow from noise (time 0) to codes (time 1)."""
         x, step = noise, 1 / self.steps
         for index in range(self.steps):
             now, then = (noise.new_full((1,), (index + shift) * step) for shift in (0, 1))
-            velocity = self(x, now)
-            x = x + step / 2 * (velocity + self(x + step * velocity, then))
+            velocity = self(x, now, condition)
+            x = x + step / 2 * (velocity + self(x + step * velocity, then, condition))
         return x
 
 
 class FlowMatching:
     """E‖v(x_t, t) − (x₁ − x₀)‖² with x_t = (1 − t)·x₀ + t·x₁, x₀ ~ N(0, I), t logit-normal (Esser et al. 2024).
 
-    x₁ is drawn from each image's own code distribution, given as columns of standardised means and deviations.
+    x₁ is drawn from each image's own code distribution, given as columns of standardised means and deviations; a third
+    column are conditions, some of them hidden.
     """
 
     def __init__(self, flow: CodeFlow):
         self.flow = flow
 
     def __call__(self, batch: Batch, noise: Generator, clock: Clock) -> Loss:
-        mean, deviation = batch
+        mean, deviation, *conditions = batch
         draw, start = (torch.randn(mean.shape, generator=noise, device=mean.device) for _ in range(2))
         time = torch.sigmoid(torch.randn(len(mean), generator=noise, device=mean.device))
         end = mean + deviation * draw
-        velocity = self.flow(torch.lerp(start, end, time[:, None]), time)
+        told = told_of((mean, *conditions), noise)
+        velocity = self.flow(torch.lerp(start, end, time[:, None]), time, *told)
         return Loss((velocity - (end - start)).square().mean())
 
 

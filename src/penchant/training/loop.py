@@ -166,7 +166,8 @@ class _Run:
         while not self.schedule.over(self.clock, self.step_seconds):
             before = perf_counter()
             for trainee, batches in zip(self.trainees, self.batches, strict=True):
-                self._improve(trainee, batches)
+                if self.clock.fraction >= trainee.objective.starts:
+                    self._improve(trainee, batches)
             self._tick(steps=1, taken=perf_counter() - before)
             self._between_steps()
         if self.clock.images > resumed:

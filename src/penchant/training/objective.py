@@ -77,6 +77,7 @@ class Objective:
             other draws from torch's default generator are seeded per step too, so that resuming is exact.
         optimiser: its settings.
         half_life: of the averaged weights, in images; None trains without averaging.
+        starts: share of the budget from which it is trained; a judge need not learn before it is asked.
     """
 
     name: str
@@ -84,3 +85,4 @@ class Objective:
     loss: Callable[[Batch, Generator, Clock], Loss]
     optimiser: Adam | MuonAdam = field(default_factory=Adam)
     half_life: int | None = 20_000
+    starts: float = 0.0
