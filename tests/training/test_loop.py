@@ -318,3 +318,43 @@ def test_an_objective_that_starts_later_rests_until_then() -> None:
     ]
     train(players, [np.ones((8, 1), "float32")], Budget(images=64), Rng(0), settings=Settings(batch=8))
     assert fractions == [0.5, 0.625, 0.75, 0.875]
+
+
+class Cramped:
+    """A regression that runs out of memory with more than ``room`` rows; counts how often it did."""
+
+    def __init__(self, layer: torch.nn.Linear, room: int, words: str = ""):
+        self.layer, self.room, self.words, self.refused = layer, room, words, 0
+
+    def __call__(self, batch: Batch, noise: Generator, clock: Clock) -> Loss:
+        if len(batch[0]) > self.room:
+            self.refused += 1
+            raise RuntimeError(self.words) if self.words else torch.OutOfMemoryError("no room")
+        return Loss((self.layer(batch[0]) - batch[1]).square().mean())
+
+
+def cramped(room: int, words: str = "", report: list[Progress] | None = None, folder: Path | None = None) -> Cramped:
+    """The regression after four steps of 16 rows."""
+    rows = Rng(0).numpy().standard_normal((16, 3)).astype("float32")
+    torch.manual_seed(0)
+    loss = Cramped(torch.nn.Linear(3, 1), room, words)
+    workspace = None if folder is None or report is None else Workspace(folder, report.append)
+    objective = Objective("layer", loss.layer, loss, half_life=None)
+    train([objective], [rows, rows[:, :1]], Budget(images=64), Rng(0), workspace, Settings(batch=16))
+    return loss
+
+
+@pytest.mark.parametrize("words", ["", "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"])
+def test_a_batch_that_does_not_fit_is_halved_and_learned_whole(tmp_path: Path, words: str) -> None:
+    reports: list[Progress] = []
+    whole, halved = cramped(16), cramped(5, words, reports, tmp_path)
+    assert halved.refused == 2  # 16 and 8 rows do not fit, 4 do, and from then on
+    torch.testing.assert_close(halved.layer.weight, whole.layer.weight)
+    assert reports[-1].figures["memory is short, parts of a batch"] == 4
+
+
+def test_one_image_that_does_not_fit_is_said() -> None:
+    with pytest.raises(BadConfiguration, match="memory ran out with a batch of one image"):
+        cramped(0)
+    with pytest.raises(RuntimeError, match="a mistake"):
+        cramped(0, "a mistake")

@@ -15,12 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from penchant.core.contracts import Budget, Progress, Workspace
-from penchant.core.errors import Interrupted, TrainingDiverged
+from penchant.core.errors import BadConfiguration, Interrupted, TrainingDiverged
 from penchant.core.rng import Rng
 from penchant.training import checkpoint
 from penchant.training.checkpoint import Checkpoint
 from penchant.training.interruption import Interruption, interruptible
-from penchant.training.objective import Clock, Loss, Objective
+from penchant.training.objective import Batch, Clock, Loss, Objective
 from penchant.training.order import Batches
 from penchant.training.precision import bfloat16_pays
 from penchant.training.processes import Processes
@@ -103,7 +103,8 @@ def train(
     Raises:
         Interrupted: Ctrl-C; the checkpoint is written, and the text says how to go on.
         TrainingDiverged: gradients were not finite for ``settings.patience`` steps in a row.
-        BadConfiguration: the checkpoint there belongs to another run, or the weights are none.
+        BadConfiguration: the checkpoint there belongs to another run, the weights are none, or memory runs out with a
+            single image (batches that do not fit are halved, and the reports say so).
         BadImages: no data.
 
     >>> layer = torch.nn.Linear(1, 1)
@@ -152,6 +153,7 @@ class _Run:
         self.identity = self._identity(data, weights)
         self.figures: dict[str, Tensor] = {}
         self.failures = 0
+        self.parts = 1
         found = self._resume()
         self.clock = found.clock if found else Clock()
         self.step_seconds = found.step_seconds if found else 0.0
@@ -183,11 +185,7 @@ class _Run:
         """One step of one objective."""
         objective, clock = trainee.objective, self.clock
         noise = self.rng.child("noise", objective.name, clock.step, self.processes.index)
-        torch.manual_seed(noise.child("default").entropy % 2**63)
-        trainee.forget()
-        with self._precision():
-            loss = objective.loss(batches.at(clock.images), noise.torch(self.processes.device), clock)
-        loss.total.backward()
+        loss = self._learn(trainee, batches.at(clock.images), noise)
         self.processes.average_gradients(trainee.parameters)
         if not math.isfinite(trainee.clip()):
             self._skip(objective)
@@ -197,6 +195,44 @@ class _Run:
             pace = self.schedule.pace(clock.fraction)
             trainee.step(pace, clock.fraction, clock.images + self.size, self.size)
         self._note(objective, loss)
+
+    def _learn(self, trainee: Trainee, batch: Batch, noise: Rng) -> Loss:
+        """Gradients of the batch: at once, or in parts one after the other where memory is short.
+
+        Where a batch does not fit, it is halved until it does, and from then on. The gradient stays the mean over the
+        whole batch, so the course of training is that of the batch that was asked for (losses that look at a batch as
+        a whole see its parts).
+        """
+        while True:
+            trainee.forget()
+            torch.manual_seed(noise.child("default").entropy % 2**63)
+            source, rows = noise.torch(self.processes.device), len(batch[0])
+            loss = None
+            try:
+                for part in zip(*(column.chunk(self.parts) for column in batch), strict=True):
+                    with self._precision():
+                        loss = trainee.objective.loss(part, source, self.clock)
+                    share = len(part[0]) / rows
+                    (loss.total if share == 1 else share * loss.total).backward()
+            except RuntimeError as error:
+                if not _memory_ran_out(error):
+                    raise
+            else:
+                assert loss is not None  # a batch has at least one row
+                return loss
+            self._halve(rows)
+
+    def _halve(self, rows: int) -> None:
+        """Take batches in twice as many parts; raises BadConfiguration where single images do not fit."""
+        if self.parts >= rows:
+            raise BadConfiguration(
+                f"{self.settings.stage}: memory ran out with a batch of one image. A smaller network or smaller images "
+                "would fit, or a machine with more memory"
+            )
+        self.parts = min(rows, 2 * self.parts)
+        if self.processes.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._report(self.clock.fraction)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=self.bfloat16)
@@ -219,7 +255,8 @@ class _Run:
             self.figures[prefix + key] = torch.lerp(self.figures.get(prefix + key, now), now, 0.05)
 
     def _figures(self) -> dict[str, float]:
-        return {key: value.item() for key, value in self.figures.items()}
+        short = {"memory is short, parts of a batch": float(self.parts)} if self.parts > 1 else {}
+        return {**short, **{key: value.item() for key, value in self.figures.items()}}
 
     def _tick(self, steps: int = 0, taken: float = 0.0) -> None:
         """Advance the clock; all processes agree about the time and about whether to stop."""
@@ -313,6 +350,11 @@ class _Run:
             **{f"optimiser {t.objective.name}": asdict(t.objective.optimiser) for t in self.trainees},
             **{f"averaging {t.objective.name}": t.objective.half_life for t in self.trainees},
         }
+
+
+def _memory_ran_out(error: RuntimeError) -> bool:
+    """Whether a device or main memory had no room (torch says the latter in words alone)."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _fingerprint(column: np.ndarray) -> str:
