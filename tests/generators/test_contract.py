@@ -20,6 +20,7 @@ from penchant.training.loop import Settings
 TINY = {
     "vae": "vae(widths=(8, 8), code_dim=8, flow_width=16, flow_blocks=1, flow_steps=1, batch=16)",
     "vae_gan": "vae_gan(widths=(8,), judge_widths=(8,), code_dim=8, flow_width=8, flow_blocks=1, batch=16)",
+    "vq_vae": "vq_vae(levels=(4, 3), widths=(8,), token_width=8, token_layers=1, batch=16)",
     "flow": "flow(widths=(8, 8), steps=1, batch=16)",
     "gan": "gan(latent_dim=6, widths=(8,), judge_widths=(8,), batch=16)",
     "dcgan": "dcgan(latent_dim=6, width=8, batch=16)",

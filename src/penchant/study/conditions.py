@@ -70,7 +70,7 @@ def encoder_of(path: Path, generator: Generator) -> TextEncoder:
     if not generator.condition_dim or not (path / FOLDER).is_dir():
         raise BadConfiguration(
             f"the generator of {path} knows no words: it was trained without any. A study of images with captions or "
-            "sub-folders, made with --generator flow, vae_gan, gan, style_gan or progressive_gan, would"
+            "sub-folders, made with --generator flow, vae_gan, vq_vae, gan, style_gan or progressive_gan would"
         )
     return load_text_encoder(path / FOLDER)
 
