@@ -32,8 +32,8 @@ TINY_FAMILIES = {
     "style_gan": "style_gan(latent_dim=8, style_dim=8, widths=(8,), judge_widths=(8,), batch=16)",
 }
 """Settings that train in a moment; a family that is not named here is taken as it comes."""
-BROUGHT = ("imported", "diffusers_pipeline")
-"""Generators that are whatever a person brings; the tests of each align it."""
+BROUGHT = ("imported", "diffusers_pipeline", "auto")
+"""Generators that are whatever a person brings (the tests of each align it), and the choice of another one."""
 TINY_ALIGNERS = {
     "best_of_n": "best_of_n(reference=16)",
     "latent_tilt": "latent_tilt(steps=3, batch=4, couplings=0, hidden=8)",

@@ -28,8 +28,8 @@ TINY = {
     "style_gan": "style_gan(latent_dim=6, style_dim=8, widths=(8,), judge_widths=(8,), batch=16)",
 }
 """Settings that train in a moment; a family that is not named here is taken as it comes."""
-BROUGHT = ("imported", "diffusers_pipeline")
-"""Generators that nothing trains here: whatever a person brings."""
+BROUGHT = ("imported", "diffusers_pipeline", "auto")
+"""Generators that nothing trains here: whatever a person brings, and the choice of another one."""
 BUDGET = Budget(images=64)
 SHAPES = [(1, 28), (3, 64)]
 

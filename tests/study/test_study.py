@@ -17,6 +17,7 @@ from penchant.core.errors import (
     StudyMissing,
     UnknownName,
 )
+from penchant.generators.auto import Hardware
 from penchant.study import Study, StudySettings, vote
 
 
@@ -140,6 +141,18 @@ def test_training_goes_on_after_ctrl_c(tmp_path: Path):
         study.train(report=lambda progress: told.append(progress.fraction) if progress.stage == "autoencoder" else None)
         assert told[0] > 0.25  # it did not start again
         assert len(study.versions.all()) == 1
+
+
+def test_a_study_keeps_which_generator_was_picked_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Hardware, "here", staticmethod(lambda: Hardware(1)))
+    settings = StudySettings(source="pictures:100", train_seconds=1, pool=20, generator="auto")
+    with Study.create(tmp_path / "study", settings) as study:
+        study.train()
+    with Study.open(tmp_path / "study") as again:
+        figures = again.versions.named("base").figures
+        assert figures["picked"] == "vae(batch=32)"
+        assert "images of 32 px and 1 core-seconds" in figures["why"]
+        assert again.sample(2, 1).shape == (2, 3, 32, 32)
 
 
 @pytest.mark.parametrize("what", ["missing", "busy", "exists", "occupied"])

@@ -55,7 +55,11 @@ Whose = Annotated[
 TasteOut = Annotated[Path, typer.Option("--out", help="The new folder for the taste.", metavar="DIR")]
 Generator = Annotated[
     str,
-    typer.Option("--generator", help="How images are generated: vae, or another of docs/choosing.md.", metavar="NAME"),
+    typer.Option(
+        "--generator",
+        help="How images are generated: vae, auto (picked for you), or another of docs/choosing.md.",
+        metavar="NAME",
+    ),
 ]
 
 ImagesOf = Annotated[

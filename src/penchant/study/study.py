@@ -54,6 +54,7 @@ from penchant.core.rng import Rng
 from penchant.core.threads import one_blas_thread
 from penchant.data import ImageSet, open_images, to_float
 from penchant.features.convolutional import ConvolutionalExtractor
+from penchant.generators.auto import Auto, picked_in
 from penchant.preference import BOTH_BAD, Convolutional, PortableTaste, blended
 from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
 from penchant.study.asking import Asker
@@ -402,6 +403,8 @@ class Study:
                     fitted.save_pretrained(folder)
                 self.versions.keep_hash(name)
             component = GENERATORS.make(self.settings.generator)
+            if isinstance(component, Auto):
+                figures |= picked_in(self.path / "training")
             version = self._add_version(generator, extractor, "trained", component, figures, Processes(), report)
         shutil.rmtree(self.path / "training" / "checkpoint", ignore_errors=True)
         forget_work(self)
