@@ -339,8 +339,10 @@ def cramped(room: int, words: str = "", report: list[Progress] | None = None, fo
     torch.manual_seed(0)
     loss = Cramped(torch.nn.Linear(3, 1), room, words)
     workspace = None if folder is None or report is None else Workspace(folder, report.append)
-    objective = Objective("layer", loss.layer, loss, half_life=None)
-    train([objective], [rows, rows[:, :1]], Budget(images=72), Rng(0), workspace, Settings(batch=18))
+    objective = Objective("layer", loss.layer, loss, Adam(0.1), half_life=None)
+    train(
+        [objective], [rows, rows[:, :1]], Budget(images=72), Rng(0), workspace, Settings(batch=18, precision="float32")
+    )
     return loss
 
 
