@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -195,7 +196,7 @@ class Alignment:
         chosen = max(chosen, WEAK)
         values = person.rewarded(reward)
         for name, strength in (("best of 6", PLAIN), ("auto", chosen), ("best of 64", 64.0)):
-            place = strengths.index(strength)
+            place = bisect_right(strengths, strength) - 1  # the strongest that could be reached, where this could not
             row = rows[place]
             for which in ("all tastes", person.taste):
                 at = f"{self.aligner} · 60 votes · {name} · {which}"
@@ -212,6 +213,8 @@ class Alignment:
             found[f"best of 64 (64 images each) · 60 votes · gold gain, sd · {which}"].append(best64)
         base_reward = float(values.mean())
         for strength in COMPARED:
+            if strength not in strengths:  # its nats could not be spent
+                continue
             tilt = rows[strengths.index(strength)]["reward"] - rows[0]["reward"]
             best = float(_best_of(values, round(strength)) - base_reward)
             found[f"reward for the same nats · {self.aligner} / best of {strength:g}"].append(tilt / best)
