@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
-from penchant.core.contracts import METRICS, Choice, Strength, Voter
+from penchant.core.contracts import METRICS, Choice, Reward, Strength, Voter
 from penchant.data import to_float, to_uint8
 from penchant.metrics import wilson
+from penchant.preference import LinearReward
+from penchant.study.pool import Pool
 from penchant.study.study import Study
 
 _PAIRS = 600
@@ -34,9 +37,7 @@ def best_of_n_frontier(study: Study, sizes: tuple[int, ...] = (1, 4, 16)) -> lis
     The pool is cut into groups that share no image, one winner each, so that no image counts twice.
     """
     pool = study.pool("base")
-    reward = study.reward()
-    with torch.no_grad():
-        rewards = torch.cat([reward(to_float(np.asarray(part))) for part in _parts(pool.images)]).numpy()
+    rewards = _rewards(study.reward(), pool)
     rng = study.rng.child("frontier").numpy()
     rows: list[dict[str, float]] = []
     for size in sizes:
@@ -68,6 +69,16 @@ def _vendi(study: Study, images: np.ndarray) -> float:
     with torch.no_grad():
         features = study.judge(to_float(np.asarray(images))).numpy().astype(np.float64)
     return METRICS.make("vendi").measure(features, features, features, study.judge.hash, np.random.default_rng(0)).value
+
+
+def _rewards(reward: Reward, pool: Pool) -> Float[np.ndarray, " n"]:
+    """Of every candidate; from the features the pool is kept with, where the reward is one of features."""
+    with torch.no_grad():
+        if isinstance(reward, LinearReward):
+            parts = [reward.of_features(torch.from_numpy(part.astype(np.float32))) for part in _parts(pool.features)]
+        else:
+            parts = [reward(to_float(np.asarray(part))) for part in _parts(pool.images)]
+        return torch.cat(parts).numpy()
 
 
 def _parts(images: np.ndarray) -> Iterator[np.ndarray]:

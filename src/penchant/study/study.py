@@ -126,6 +126,7 @@ class Study:
         self._session = uuid.uuid4().hex
         self._asker = Asker(store, settings, self.rng)
         self._queries: dict[int, Query] = {}
+        self._reference: Float[torch.Tensor, "n c h w"] | None = None
 
     # ------------------------------------------------------------------------------------------- open and close
 
@@ -276,7 +277,9 @@ class Study:
 
     def reference(self) -> Float[torch.Tensor, "n c h w"]:
         """Images of the base generator, always the same: rewards and simulated tastes are standardised on them."""
-        return self.generator("base").sample(_REFERENCE_IMAGES, self.rng.child("reference"))
+        if self._reference is None:
+            self._reference = self.generator("base").sample(_REFERENCE_IMAGES, self.rng.child("reference"))
+        return self._reference
 
     def reward(self, of: Whose = None) -> Reward:
         """The cautious utility that alignment maximises: of all voters, of one, or of a blend of some."""
