@@ -50,6 +50,13 @@ def test_best_of_generator_shows_the_same_image_for_a_latent_in_any_company(
     assert generator.decode(latents[:0]).shape == (0, 1, 1, 3)
 
 
+def test_a_larger_n_chooses_among_the_same_candidates_and_more(plane: MakeGenerator, slope: MakeReward) -> None:
+    base, reward = plane(3), slope(1.0, 0.0, 0.0)
+    latents = base.latents(20, Rng(1))
+    few, more = (BestOfGenerator(base, reward, n, seed=3)._candidates(latents) for n in (3, 12))
+    assert torch.equal(more[:, :3], few)
+
+
 def test_best_of_generator_takes_the_best_of_its_candidates(plane: MakeGenerator, slope: MakeReward) -> None:
     base, reward = plane(3), slope(1.0, 0.0, 0.0)
     generator = BestOfGenerator(base, reward, candidates=8, seed=3)

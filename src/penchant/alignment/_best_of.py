@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,8 +21,9 @@ IMAGES_A_PASS = 256
 class BestOfGenerator(Generator):
     """u → the best of G(u), G(u₂), …, G(u_N), where u₂ … u_N are drawn from a seed made of u itself.
 
-    So the same latent always shows the same image, whatever else is in the batch, and fresh latents give
-    independent draws of best-of-N. An image costs N passes; there are no gradients (which of the N wins jumps).
+    So the same latent always shows the same image, whatever else is in the batch, a larger N chooses among the same
+    candidates and more, and fresh latents give independent draws of best-of-N. An image costs N passes; there are no
+    gradients (which of the N wins jumps).
     """
 
     def __init__(self, base: Generator, reward: Reward, candidates: int, seed: int):
@@ -96,5 +98,6 @@ class BestOfGenerator(Generator):
     def _further(self, latent: Float[Tensor, " z"]) -> Float[Tensor, "k z"]:
         content = latent.to("cpu", torch.float32).contiguous().numpy().tobytes()
         digest = sha256(self.seed.to_bytes(8, "little") + content).digest()
-        draws = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") % 2**63)
-        return torch.randn(self.candidates - 1, self.latent_dim, generator=draws).to(latent)
+        draws = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
+        numbers = draws.standard_normal((self.candidates - 1, self.latent_dim), dtype=np.float32)
+        return torch.from_numpy(numbers).to(latent)
