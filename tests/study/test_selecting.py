@@ -13,7 +13,7 @@ from penchant.study import SelectionPlan, Study, StudySettings, evaluate, write_
 from penchant.study.selecting import _gain, chosen_rows, rounds_of, told_of  # pyright: ignore[reportPrivateUsage]
 
 SETTINGS = StudySettings(
-    source="pictures:260", train_seconds=4, pool=40, images=ImageSettings(size=28), judge="descriptors"
+    source="pictures:260", train_images=400, pool=40, images=ImageSettings(size=28), judge="descriptors"
 )
 PLAN = SelectionPlan("adaptive(arms=('k_centre', 'density'))", images=100, rounds=3)
 

@@ -22,6 +22,7 @@ def test_settings_round_trip_through_toml(tmp_path: Path):
         ('strategy = "eub0"', UnknownName, "Did you mean 'eubo'"),
         ('generator = "vae(code_dims=3)"', UnknownName, "code_dim"),
         ("train_seconds = 0", BadConfiguration, "train_seconds must be at least 1"),
+        ("train_images = 0", BadConfiguration, "train_images must be at least 1"),
         ("audit_share = 2.0", BadConfiguration, "audit_share"),
         ("again_share = -0.1", BadConfiguration, "again_share"),
         ("audit_share = 0.6\nagain_share = 0.5", BadConfiguration, "at most 1 together"),

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from shutil import copytree
 
@@ -17,6 +18,7 @@ from penchant.core.errors import (
     StudyMissing,
     UnknownName,
 )
+from penchant.data import ImageSettings
 from penchant.generators.auto import Hardware
 from penchant.study import Study, StudySettings, vote
 
@@ -141,6 +143,17 @@ def test_training_goes_on_after_ctrl_c(tmp_path: Path):
         study.train(report=lambda progress: told.append(progress.fraction) if progress.stage == "autoencoder" else None)
         assert told[0] > 0.25  # it did not start again
         assert len(study.versions.all()) == 1
+
+
+def test_a_number_of_images_trains_the_same_generator_whatever_the_machine(tmp_path: Path):
+    settings = StudySettings(source="pictures:100", train_images=48, pool=20, images=ImageSettings(size=28))
+    with Study.create(tmp_path / "one", settings) as one, Study.create(tmp_path / "two", settings) as two:
+        one.train(report=lambda progress: time.sleep(0.02))
+        two.train()
+        assert torch.equal(one.sample(2, 1), two.sample(2, 1))
+    with Study.create(tmp_path / "three", settings) as three:
+        three.train(seconds=2)  # counts instead
+        assert not torch.equal(three.sample(2, 1), one.sample(2, 1))
 
 
 def test_a_study_keeps_which_generator_was_picked_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -133,7 +133,7 @@ def train_on_selected(
     images: ImageSet,
     told: Told,
     judge: Extractor,
-    seconds: float,
+    budget: Budget,
     report: Report,
 ) -> tuple[Generator, dict[str, Any]]:
     """Do the rounds that are not done yet; gives the last one's generator, and figures to keep with the version.
@@ -176,8 +176,8 @@ def train_on_selected(
         report(Progress(f"selecting {number}/{plan.rounds}", 0.0))
         chosen = selector.select(view, count, study.rng.child("selection", number).numpy())
         everything = np.sort(np.concatenate([taken, chosen.rows]))
-        time_for = Budget(seconds=max(1.0, seconds * _share(number, plan.rounds)))
-        generator = _trained(study, images, told, everything, time_for, number, report)
+        part = _part(budget, _share(number, plan.rounds))
+        generator = _trained(study, images, told, everything, part, number, report)
         figures = _measured(generator, images, judge, study.rng.child("selection", "judging", number))
         gain = _gain(rounds[-1].figures, figures) if rounds else None
         spent = time.monotonic() - started
@@ -215,8 +215,14 @@ def _begun(study: "Study", plan: SelectionPlan | None, images: ImageSet) -> tupl
     return plan, rounds_of(study)
 
 
+def _part(budget: Budget, share: float) -> Budget:
+    """A share of the budget, at least a second and an image."""
+    seconds = None if budget.seconds is None else max(1.0, budget.seconds * share)
+    return Budget(seconds, None if budget.images is None else max(1, round(budget.images * share)))
+
+
 def _share(number: int, rounds: int) -> float:
-    """Of the time for training: half for the last round, the rest evenly among those before."""
+    """Of the budget for training: half for the last round, the rest evenly among those before."""
     if rounds == 1:
         return 1.0
     return _LAST_SHARE if number == rounds else (1 - _LAST_SHARE) / (rounds - 1)

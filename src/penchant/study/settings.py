@@ -25,6 +25,8 @@ class StudySettings:
         source: where the images come from: a folder, a file, or ``pictures`` for the embedded set.
         seed: the root of all randomness.
         train_seconds: how long the generator trains.
+        train_images: how many images the generator trains on, each as often as it is seen; given, it counts instead of
+            ``train_seconds``, and the same settings give the same generator on a slower machine too.
         images: how images are read.
         generator, features, preference, strategy, aligner: components, as :data:`Component` says.
         conditions: what a conditional generator is told of each image: ``auto``, ``none``, ``classes`` (sub-folders) or
@@ -50,6 +52,7 @@ class StudySettings:
     source: str = "pictures"
     seed: int = 0
     train_seconds: float = 90
+    train_images: int | None = None
     images: ImageSettings = field(default_factory=ImageSettings)
     generator: Component = "vae"
     conditions: Component = "auto"
@@ -74,6 +77,8 @@ class StudySettings:
                 continue
             if not low <= getattr(self, name) < inf:
                 raise BadConfiguration(f"{name} must be at least {low} and finite; found {getattr(self, name)}")
+        if self.train_images is not None and self.train_images < 1:
+            raise BadConfiguration(f"train_images must be at least 1; found {self.train_images}")
         if self.pool is not None and self.pool < 3:
             raise BadConfiguration(f"pool must be at least 3; found {self.pool}")
         if self.pool_precision not in ("float32", "float16"):

@@ -377,7 +377,7 @@ class Study:
         """
         if self.versions.all():
             raise StudyExists(f"the study at {self.path} has its generator already; make a new study for another one")
-        seconds = _checked_seconds(self.settings, seconds)
+        budget = _budget(self.settings, seconds)
         images = self.read_images(report)
         real = images.train
         Processes().wait()
@@ -389,9 +389,9 @@ class Study:
             )
             figures: dict[str, Any] = {}
             if selection is None and not rounds_of(self):
-                generator = _fitted(self.path, self.settings, images, conditions, seconds, report)
+                generator = _fitted(self.path, self.settings, images, conditions, budget, report)
             else:
-                generator, figures = train_on_selected(self, selection, images, conditions, judge, seconds, report)
+                generator, figures = train_on_selected(self, selection, images, conditions, judge, budget, report)
             figures["seconds"] = time.monotonic() - started
             encoder = generator.encode if generator.capabilities.encodable else None
             extractor: Extractor = FEATURES.make(self.settings.features).fit(
@@ -423,7 +423,7 @@ class Study:
         settings = StudySettings.load(path)
         Processes().wait()
         images = open_images(settings.source, settings.images, path / "cache")
-        _fitted(path, settings, images, told(settings, images), _checked_seconds(settings, seconds), silent)
+        _fitted(path, settings, images, told(settings, images), _budget(settings, seconds), silent)
 
         def trained() -> tuple[Generator, Extractor]:
             generator = load_generator(path / "versions" / "1")
@@ -770,22 +770,24 @@ class Study:
                 ) from None
 
 
-def _checked_seconds(settings: StudySettings, seconds: float | None) -> float:
-    """How long to train, in seconds."""
+def _budget(settings: StudySettings, seconds: float | None) -> Budget:
+    """When training ends: after ``seconds``, where they are given, or as the settings say."""
+    if seconds is None and settings.train_images is not None:
+        return Budget(images=settings.train_images)
     seconds = settings.train_seconds if seconds is None else seconds
     if not 1 <= seconds < math.inf:
         raise BadConfiguration(f"training needs at least 1 second; found {seconds:g}")
-    return seconds
+    return Budget(seconds=seconds)
 
 
 def _fitted(
-    path: Path, settings: StudySettings, images: ImageSet, conditions: Told, seconds: float, report: Report
+    path: Path, settings: StudySettings, images: ImageSet, conditions: Told, budget: Budget, report: Report
 ) -> Generator:
     """The base generator; every process that trains along calls this with the same arguments."""
     component = GENERATORS.make(settings.generator)
     workspace = Workspace(path / "training", report)
     rng = Rng(settings.seed).child("train")
-    return component.fit(images.train, Budget(seconds=seconds), rng, workspace, conditions.annotations)
+    return component.fit(images.train, budget, rng, workspace, conditions.annotations)
 
 
 def _plan(path: Path, settings: StudySettings, number: int) -> PoolPlan:
