@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from sqlalchemy import create_engine, text
 from tests.postgresql import cluster
 
+from penchant.bench._postgresql import Cluster
 from penchant.store import ImageRecord, NewQuery, Store
 
 MakeQuery = Callable[..., NewQuery]
@@ -17,20 +17,15 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    with cluster() as url:
-        yield url
+def postgresql() -> Iterator[Cluster]:
+    with cluster() as running:
+        yield running
 
 
 @pytest.fixture
-def new_database(postgresql: str) -> str:
+def new_database(postgresql: Cluster) -> str:
     """The URL of an empty database."""
-    name = f"study_{next(_NUMBERS)}"
-    engine = create_engine(postgresql, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return f"{postgresql.rpartition('/')[0]}/{name}"
+    return postgresql.create(f"study_{next(_NUMBERS)}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -72,7 +72,7 @@ def test_full_disk_is_said_and_nothing_acknowledged_is_lost(tmp_path: Path, pair
             acknowledged.append(store.append(event).uuid)
 
     with Store.create(tmp_path) as store:
-        with disk_of(250_000), pytest.raises(StorageFull, match="Free some space"):
+        with disk_of(300_000), pytest.raises(StorageFull, match="Free some space"):
             vote_on()
         assert len(acknowledged) > 3
         assert [event.uuid for event in store.votes()] == acknowledged

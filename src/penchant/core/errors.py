@@ -83,6 +83,10 @@ class BadVote(PenchantError):
     """A vote names a query or an image that the study does not know, or repeats a key with another content."""
 
 
+class QuotaReached(BadVote):
+    """An invitation allows no more votes."""
+
+
 class NotCapable(PenchantError):
     """A component was asked for something that it says it cannot do."""
 

@@ -4,14 +4,17 @@ from penchant.store._export import FORMATS, Exported, export_votes, write_votes
 from penchant.store._lock import StudyLock
 from penchant.store._records import Event, ImageRecord, NewEvent, NewQuery, Query, TasteVersion, Version
 from penchant.store._store import Store
+from penchant.store._votes import KeptVote, NewVote
 
 __all__ = [
     "FORMATS",
     "Event",
     "Exported",
     "ImageRecord",
+    "KeptVote",
     "NewEvent",
     "NewQuery",
+    "NewVote",
     "Query",
     "Store",
     "StudyLock",

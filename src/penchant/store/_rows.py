@@ -145,13 +145,19 @@ def stored_event(connection: Connection, columns: Mapping[str, Any]) -> Event | 
     row = connection.execute(_SAME_KEY, key).mappings().one_or_none()
     if row is None:
         return None
+    same_event(row, columns)
+    return event_of(row, replayed=True)
+
+
+def same_event(row: RowMapping | Mapping[str, Any], columns: Mapping[str, Any]) -> None:
+    """Raise BadVote where what is sent is not what its key was used for before."""
     different = sorted(name for name, value in columns.items() if row[name] != value)
     if different:
+        where = f" (event {row['seq']})" if "seq" in row else ""
         raise BadVote(
-            f"the key '{columns['client_key']}' was used before with another {', '.join(different)} (event "
-            f"{row['seq']}); a new event needs a new key"
+            f"the key '{columns['client_key']}' was used before with another {', '.join(different)}{where}; "
+            "a new event needs a new key"
         )
-    return event_of(row, replayed=True)
 
 
 def check_references(connection: Connection, event: NewEvent) -> None:

@@ -1,7 +1,7 @@
 """The store: one study's images, queries, events and versions in one database."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,7 @@ from penchant.store._rows import (
     row_exists,
     stored_event,
 )
+from penchant.store._votes import KeptVote, NewVote, append_votes
 
 
 class Store:
@@ -185,6 +186,15 @@ class Store:
             columns |= {"uuid": uuid4().hex, "received_at": time.time()}
             columns["seq"] = insert_row(connection, tables.event, columns)
         return event_of(columns)
+
+    def append_votes(self, votes: Sequence[NewVote]) -> list[KeptVote | BadVote]:
+        """Add votes in one transaction, in this order, each as :meth:`append` would; on the disk when this returns.
+
+        What is wrong with one of them is given in its place and keeps no other from being stored. For many voters at
+        once: the cost of a commit is shared, a round trip to the database serves all of them.
+        """
+        with self._database.write() as connection:
+            return append_votes(connection, votes)
 
     def events(
         self, after: int = 0, kinds: Collection[str] | None = None, voter: str | None = None, limit: int | None = None

@@ -119,6 +119,7 @@ event = Table(
     UniqueConstraint("session", "client_key"),
     UniqueConstraint("target"),
     Index("ix_event_query", "query"),
+    Index("ix_event_voter", "voter"),
     sqlite_autoincrement=True,
 )
 

@@ -1,10 +1,12 @@
 """Serving the voting page until the votes are given, or the studio until Ctrl-C, on this machine only."""
 
+import gc
 import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -103,11 +105,27 @@ def _run(
         announce(address)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        server.run(sockets=[listener])
+        with few_pauses():
+            server.run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
         listener.close()
+
+
+@contextmanager
+def few_pauses() -> Generator[None]:
+    """Leave what is there already out of the collection of garbage.
+
+    A full collection looks at every object, also those of torch and SciPy that live as long as the process: 0.2 s
+    each time, in which nothing is answered.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _listen(port: int) -> socket.socket:

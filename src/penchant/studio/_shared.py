@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from penchant.studio._access import Access
 from penchant.studio._limits import RateLimit
+from penchant.studio._recorder import Recorder
 from penchant.studio._rounds import Rounds
 from penchant.studio._visitors import Visitor, Visitors
 from penchant.study import Ballot, Invites, Sender, Study
@@ -18,7 +19,7 @@ from penchant.study import Ballot, Invites, Sender, Study
 class SharedStudy:
     """A study being served.
 
-    Votes are stored by the thread that serves and acknowledged at once; learning and asking happen in other threads,
+    Votes are stored by a thread of their own and acknowledged at once; learning and asking happen in other threads,
     one at a time, inside :meth:`learning`. Whatever touches the study beyond its store must be inside it too.
 
     Args:
@@ -41,6 +42,11 @@ class SharedStudy:
     def invites(self) -> Invites:
         """Who else may vote."""
         return Invites(self.study.store)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Where votes go first."""
+        return Recorder(self.study.store)
 
     @cached_property
     def visitors(self) -> Visitors:

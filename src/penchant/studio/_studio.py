@@ -20,8 +20,8 @@ ROUND = 40
 class Studio:
     """One study in the browser; ``app`` is the application, :meth:`close` ends what it is making.
 
-    Votes are stored and acknowledged in the serving thread; pairs are made in others, one at a time; the pages look at
-    the study in the serving thread while no pair is made.
+    Votes are stored in a thread of their own, before they are acknowledged; pairs are made in others, one at a time;
+    the pages look at the study in the serving thread while no pair is made.
 
     Args:
         study: opened for writing.

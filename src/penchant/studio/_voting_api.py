@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 
-from penchant.core.errors import BadVote, PenchantError, StudyMissing, UnknownName
-from penchant.store import Event
+from penchant.core.errors import BadVote, PenchantError, QuotaReached, StudyMissing, UnknownName
+from penchant.store import NewVote
 from penchant.studio import _shapes as shapes
 from penchant.studio._shared import SharedStudy
 from penchant.studio._texts import texts_for
@@ -67,14 +67,14 @@ class VotingApi:
         ) -> shapes.Voted:
             """Store a vote; answered only when it is on the disk."""
             ballot = self.shared.ballot(who)
-            count = ballot.count()
-            if who.quota is not None and count >= who.quota and not self._sent(who, key):
-                raise HTTPException(429, f"all {who.quota} votes of your invitation are given; thank you")
-            seen = vote.model_dump(exclude={"query", "choice"})
-            event = ballot.vote(vote.query, vote.choice, key, seen)
-            response.status_code = 200 if event.replayed else 201
-            progress = self._standing(who, ballot, request)
-            return shapes.Voted(id=event.seq, votes=progress.votes, progress=progress)
+            answer = ballot.answer(vote.query, vote.choice, key, vote.model_dump(exclude={"query", "choice"}))
+            try:
+                kept = await self.shared.recorder.keep(NewVote(answer, who.quota))
+            except QuotaReached as error:
+                raise HTTPException(429, str(error)) from None
+            response.status_code = 200 if kept.event.replayed else 201
+            progress = self._standing(who, ballot, request, kept.votes)
+            return shapes.Voted(id=kept.event.seq, votes=progress.votes, progress=progress)
 
         @router.post(
             "/votes/{vote}/retract",
@@ -151,11 +151,8 @@ class VotingApi:
 
         del me, pairs, vote, retract, undo, likes, like, unlike, signals, image
 
-    def _sent(self, who: Visitor, key: str) -> Event | None:
-        return self.shared.study.store.sent(who.session, key)
-
-    def _standing(self, who: Visitor, ballot: Ballot, request: Request) -> shapes.Standing:
-        votes, wanted = ballot.count(), self.shared.wanted(who)
+    def _standing(self, who: Visitor, ballot: Ballot, request: Request, votes: int | None = None) -> shapes.Standing:
+        votes, wanted = ballot.count() if votes is None else votes, self.shared.wanted(who)
         learned = learned_of(ballot, texts_for(request))
         return shapes.Standing(
             votes=votes,

@@ -54,8 +54,11 @@ class Ballot:
         Raises:
             BadVote: no such query, answered by this voter already, or the key was used for something else.
         """
-        event = NewEvent("vote", *self._names(), client_key, query=query, choice=choice, **seen)
-        return self._study.store.append(event)
+        return self._study.store.append(self.answer(query, choice, client_key, seen))
+
+    def answer(self, query: int, choice: Choice, client_key: str, seen: Mapping[str, Any]) -> NewEvent:
+        """What :meth:`vote` stores, for whoever stores the votes of many together."""
+        return NewEvent("vote", *self._names(), client_key, query=query, choice=choice, **seen)
 
     def retract(self, seq: int, client_key: str) -> Event:
         """Take back one's own vote; its pair is asked again.
