@@ -64,6 +64,7 @@ from penchant.study.conditions import Told, condition_of, told
 from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
 from penchant.study.frontier import Ground, Judge
+from penchant.study.labels import label
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.selecting import SelectionPlan, chosen_rows, forget_work, rounds_of, train_on_selected
 from penchant.study.settings import FILE, StudySettings
@@ -541,6 +542,21 @@ class Study:
             raise BadVote(f"event {event} is no like or signal that counts; there are {len(self.taste.singles)}")
         voter = self.taste.singles[event].voter
         self.keep(replace(self._own_event("retract", voter), target=event))
+
+    def label(
+        self,
+        row: int,
+        name: str,
+        *,
+        version: str | int | None = None,
+        voter: str = "python",
+        session: str | None = None,
+        client_key: str | None = None,
+    ) -> int:
+        """Store a label (``keep``, ``reject``, a class) on a real image, or on a candidate of ``version``: see
+        :func:`penchant.study.labels.label`."""
+        session = session or self._session
+        return label(self, row, name, version=version, voter=voter, session=session, client_key=client_key)
 
     def refit(self, force: bool = False) -> bool:
         """Refit the preference model on all votes, if enough came since the last time; gives whether it did.
