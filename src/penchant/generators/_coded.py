@@ -197,7 +197,9 @@ def fit_codes(
     generator = CodedImages(kind, component, image, network, flow, scale, width, judge)
 
     def preview(path: Path) -> None:
-        contact_sheet(to_bytes(generator.sample(64, rng.child("flow").child("preview"))), columns=8).save(path)
+        contact_sheet(to_bytes(generator.sample(64, rng.child("flow").child("preview"))), columns=8).save(
+            path, compress_level=1
+        )
 
     (around,) = Processes().mean([before + perf_counter() - start])
     left = stage.left(budget, seen, around)
@@ -241,7 +243,7 @@ def reconstructions(network: Autoencoder, images: UInt8[np.ndarray, "n c h w"], 
     device = next(network.parameters()).device
     again = network.decode(network.encode(to_pixels(torch.from_numpy(images.copy()).to(device)))[0])
     pairs = np.stack([images, to_bytes((again + 1) / 2)], axis=1).reshape(-1, *images.shape[1:])
-    contact_sheet(pairs, columns=8).save(path)
+    contact_sheet(pairs, columns=8).save(path, compress_level=1)
 
 
 @torch.no_grad()

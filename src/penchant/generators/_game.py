@@ -64,7 +64,7 @@ class Game:
         ]
 
         def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
+            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path, compress_level=1)
 
         train(players, columns, budget, rng, watched(workspace), settings, preview, weights=annotations.weights)
         self.network.requires_grad_(False)

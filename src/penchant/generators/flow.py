@@ -110,7 +110,7 @@ class Flow:
         objective = Objective("velocity", network, loss, MuonAdam(self.learning_rate), half_life=20_000)
 
         def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
+            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path, compress_level=1)
 
         columns = [images] if conditions is None else [images, conditions.astype(np.float32)]
         settings = Settings("flow", batch=self.batch)

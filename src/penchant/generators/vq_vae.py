@@ -140,7 +140,7 @@ class VQVAE:
         generator = TokenImages(image, self, network, model)
 
         def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path)
+            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path, compress_level=1)
 
         objective = Objective(
             "tokens", model, TokenLikelihood(model), MuonAdam(self.token_learning_rate), half_life=20_000
@@ -194,7 +194,7 @@ class VQVAE:
             device = next(network.parameters()).device
             again = network.decode(network.encode(to_pixels(torch.from_numpy(images[:32].copy()).to(device))))
             pairs = np.stack([images[:32], to_bytes((again + 1) / 2)], axis=1).reshape(-1, *images.shape[1:])
-            contact_sheet(pairs, columns=8).save(path)
+            contact_sheet(pairs, columns=8).save(path, compress_level=1)
 
         seconds = None if budget.seconds is None else budget.seconds * (1 - self.token_share)
         settings = Settings("autoencoder", batch=self.batch)
