@@ -1,5 +1,6 @@
-"""Bradley-Terry strengths against choix and evalica; development-only packages."""
+"""Bradley-Terry strengths against choix, which the tests need, and evalica, where it is there."""
 
+import choix
 import numpy as np
 import pytest
 
@@ -14,7 +15,6 @@ def won() -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("prior", [0.5, 2.0, 20.0])
 def test_strengths_are_those_of_choix(prior: float) -> None:
-    choix = pytest.importorskip("choix", reason="needs choix: pip install 'penchant[parity]'")
     expected = choix.opt_pairwise(6, won(), alpha=1 / (2 * prior**2), tol=1e-12)
     found = bradley_terry(6, np.array(won()), [1.0] * len(won()), prior=prior)
     np.testing.assert_allclose(found.scores, expected - expected.mean(), atol=1e-5)
