@@ -7,13 +7,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penchant.core.errors import BadVote, StudyDamaged, UnknownName
+from penchant.core.contracts import Annotations
+from penchant.core.errors import BadConfiguration, BadVote, NotReady, StudyDamaged, UnknownName, VoterFailed
 from penchant.data import ImageSettings
 from penchant.store import NewEvent
-from penchant.study import Study, StudySettings
-from penchant.study.labels import KEEP, REJECT, Labels, content_of, label, next_to_label, unlabel
+from penchant.study import SelectionPlan, Study, StudySettings
+from penchant.study.labelling import label_images
+from penchant.study.labels import (
+    KEEP,
+    REJECT,
+    Labels,
+    content_of,
+    kept_or_not,
+    label,
+    next_to_label,
+    rejected_rows,
+    unlabel,
+)
+from penchant.study.selecting import chosen_rows
 
-SETTINGS = StudySettings(source="pictures:120", pool=40, images=ImageSettings(size=28), judge="descriptors")
+SETTINGS = StudySettings(
+    source="pictures:120",
+    pool=40,
+    images=ImageSettings(size=28),
+    judge="descriptors",
+    generator="gan(widths=(8,), judge_widths=(8,), batch=8)",
+    features="descriptors",
+    conditions="none",
+)
 
 
 @pytest.fixture
@@ -99,3 +120,92 @@ def test_a_label_that_cannot_be_read_is_told(untrained: Study):
     untrained.store.append(replace(event, client_key="k"))
     with pytest.raises(StudyDamaged, match="event 1"):
         Labels.of(untrained)
+
+
+def test_a_simulated_voter_keeps_what_it_likes(untrained: Study):
+    done = label_images(untrained, "warm(lapse=0, consistency=50)", 40)
+    assert (done.given, done.skipped, done.left) == (40, 0, len(untrained.images.train) - 40)
+    images = untrained.images.train
+    warmth = {row: float(images[row][0].mean()) - float(images[row][2].mean()) for row in range(len(images))}
+    labels = Labels.of(untrained).real(images)
+    kept = [warmth[row] for row, name in labels.items() if name == KEEP]
+    rejected = [warmth[row] for row, name in labels.items() if name == REJECT]
+    assert len(kept) > 5
+    assert len(rejected) > 5
+    assert np.mean(kept) > np.mean(rejected) + 20
+    again = label_images(untrained, "warm(lapse=0, consistency=50)", 10_000)
+    assert again.left == 0
+
+
+def test_a_function_names_classes(untrained: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "namer.py").write_text(
+        "def name(picture):\n"
+        "    grey = picture.convert('L').resize((1, 1)).getpixel((0, 0))\n"
+        "    return 'skip' if 120 < grey < 125 else 'Dark' if grey < 128 else 'light'\n"
+        "def odd(picture):\n    return 'neither'\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = label_images(untrained, "namer:name", 30, ("dark", "light"))
+    assert done.given + done.skipped == 30
+    assert set(Labels.of(untrained).counts) == {"dark", "light"}
+    with pytest.raises(VoterFailed, match="answered 'neither'; to label, it takes one PIL image"):
+        label_images(untrained, "namer:odd", 3, ("dark", "light"))
+    with pytest.raises(BadConfiguration, match="keep from reject only"):
+        label_images(untrained, "warm", 3, ("dark", "light"))
+    with pytest.raises(BadConfiguration, match="two different labels"):
+        label_images(untrained, "warm", 3, (KEEP,))
+
+
+def test_no_generator_learns_from_rejected_images(untrained: Study):
+    count = len(untrained.images.train)
+    for row in range(count):
+        label(untrained, row, REJECT if row >= 30 else KEEP)
+    assert list(rejected_rows(untrained)) == list(range(30, count))
+    untrained.train(1, selection=SelectionPlan("random", images=1000, rounds=1))
+    rows = chosen_rows(untrained)
+    assert rows is not None
+    assert list(rows) == list(range(30))  # a budget above what is left takes what is left
+    assert untrained.versions.named("base").figures["rejected"] == count - 30
+    label(untrained, 3, REJECT)
+    assert len(untrained.training_images()) == 29
+    for row in range(30):
+        label(untrained, row, REJECT)
+    with pytest.raises(NotReady, match="are rejected"):
+        untrained.training_images()
+
+
+def test_all_rejected_and_all_kept_are_told_apart(untrained: Study):
+    count = len(untrained.images.train)
+    for row in range(count):
+        label(untrained, row, KEEP)
+    assert len(rejected_rows(untrained)) == 0
+    kept = kept_or_not(untrained)
+    assert kept is not None
+    assert kept.min() == 1
+    for row in range(count):
+        label(untrained, row, REJECT)
+    with pytest.raises(NotReady, match=f"all {count} images"):
+        untrained.train(1)
+    assert not untrained.versions.all()
+    with pytest.raises(NotReady, match=f"all {count} images"):
+        untrained.train(1, selection=SelectionPlan("random", images=20, rounds=1))
+    label(untrained, 0, KEEP)
+    assert len(rejected_rows(untrained)) == count - 1
+
+
+def test_weights_leave_rejected_images_out(untrained: Study, monkeypatch: pytest.MonkeyPatch):
+    from penchant.generators.gan import GAN
+
+    class Seen(Exception):
+        pass
+
+    def fit(self: GAN, images: object, budget: object, rng: object, workspace: object, annotations: Annotations):
+        assert annotations.weights is not None
+        assert list(np.flatnonzero(annotations.weights == 0)) == [2, 5]
+        raise Seen
+
+    monkeypatch.setattr(GAN, "fit", fit)
+    label(untrained, 2, REJECT)
+    label(untrained, 5, REJECT)
+    with pytest.raises(Seen):
+        untrained.train(1)

@@ -11,6 +11,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from penchant.cli.invites import invite, invites, revoke
+from penchant.cli.labels import label
 from penchant.cli.options import (
     Against,
     Aligner,
@@ -73,6 +74,7 @@ app = typer.Typer(
 tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, import, blend, show.")
 app.add_typer(tastes, name="taste")
 app.command()(studio)
+app.command()(label)
 for command in (invite, invites, revoke):
     app.command()(command)
 console = Console(stderr=True, soft_wrap=True)

@@ -747,6 +747,15 @@ class Voter(Protocol):
         ...
 
 
+@runtime_checkable
+class Labeller(Protocol):
+    """A voter that can also name single images; others tell keep from reject by comparing with a middling image."""
+
+    def label(self, image: Float[Tensor, "c h w"], names: Sequence[str], rng: np.random.Generator) -> str | None:
+        """One of ``names``, or None for no answer; raises VoterFailed where it cannot give one."""
+        ...
+
+
 class VoterComponent(Protocol):
     """A simulated voter's settings; ``meet`` shows it what images of this study look like, to fix its scale."""
 

@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
-from penchant.core.errors import BadVote, StudyDamaged
+from penchant.core.contracts import UNLABELLED, Annotations
+from penchant.core.errors import BadVote, NotReady, StudyDamaged
 from penchant.store import Event, NewEvent
 
 if TYPE_CHECKING:
@@ -167,6 +168,45 @@ def next_to_label(
     done = labels.real(images) if number is None else labels.made(number)
     order = study.rng.child("label", number or 0).numpy().permutation(len(images))
     return [int(row) for row in order if int(row) not in done][:count]
+
+
+def rejected_rows(study: "Study") -> Int[np.ndarray, " r"]:
+    """Rows of the real training images that are rejected, in order: no generator learns from them.
+
+    Raises:
+        NotReady: all of them are.
+    """
+    labels = Labels.of(study)
+    if not len(labels):
+        return np.zeros(0, dtype=np.int64)
+    images = study.images.train
+    rows = np.array(sorted(row for row, name in labels.real(images).items() if name == REJECT), dtype=np.int64)
+    if len(rows) == len(images):
+        raise NotReady(
+            f"all {len(rows)} images of {study.path} are rejected, so there is nothing to learn from; keep some: "
+            f"penchant label {study.path}, or Study.label(row, 'keep')"
+        )
+    return rows
+
+
+def kept_or_not(study: "Study") -> Int[np.ndarray, " n"] | None:
+    """For every real training image 1 for keep, 0 for reject, else UNLABELLED; None where none is labelled so."""
+    images = study.images.train
+    known = {row: int(name == KEEP) for row, name in Labels.of(study).real(images).items() if name in (KEEP, REJECT)}
+    if not known:
+        return None
+    values = np.full(len(images), UNLABELLED, dtype=np.int64)
+    values[list(known)] = list(known.values())
+    return values
+
+
+def heeded(annotations: Annotations, count: int, rejected: Int[np.ndarray, " r"]) -> Annotations:
+    """Annotations under which rejected images are never seen."""
+    if not len(rejected):
+        return annotations
+    weights = np.ones(count) if annotations.weights is None else np.array(annotations.weights)
+    weights[rejected] = 0
+    return replace(annotations, weights=weights)
 
 
 def content_of(image: UInt8[np.ndarray, "c h w"]) -> str:

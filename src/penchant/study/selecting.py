@@ -40,6 +40,7 @@ from penchant.preference import PortableTaste
 from penchant.store import NewEvent
 from penchant.study.conditions import Told
 from penchant.study.files import moved_into_place
+from penchant.study.labels import kept_or_not, rejected_rows
 from penchant.training.processes import Processes
 
 if TYPE_CHECKING:
@@ -157,7 +158,9 @@ def train_on_selected(
     selector = SELECTION.make(plan.strategy)
     features = _features(study.path / FOLDER, plan, images, study.rng.child("selection", "features"), report)
     utilities = None if plan.taste is None else _liked(plan.taste, images)
-    labels = _classes(images)
+    barred = rejected_rows(study)
+    given = kept_or_not(study)
+    labels = _classes(images) if given is None else given
     generator: Generator | None = None
     if rounds:
         generator = load_generator(study.path / "training" / _kept(len(rounds)))
@@ -167,6 +170,7 @@ def train_on_selected(
         view = PoolView(
             features,
             taken=taken,
+            barred=barred,
             errors=None if generator is None else _errors(generator, images),
             utilities=utilities,
             labels=labels,

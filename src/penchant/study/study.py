@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -64,7 +64,7 @@ from penchant.study.conditions import Told, condition_of, told
 from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
 from penchant.study.frontier import Ground, Judge
-from penchant.study.labels import label
+from penchant.study.labels import heeded, label, rejected_rows
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.selecting import SelectionPlan, chosen_rows, forget_work, rounds_of, train_on_selected
 from penchant.study.settings import FILE, StudySettings
@@ -214,8 +214,9 @@ class Study:
             return open_images(self.settings.source, self.settings.images, self.path / "cache", report)
 
     def training_images(self) -> UInt8[np.ndarray, "n c h w"]:
-        """The real images that the base generator was trained on: those that were selected, or all but the held out."""
-        rows = chosen_rows(self)
+        """The real images that generators learn from: those that were selected, or all but the held out; without those
+        that are rejected by now."""
+        rows = self._training_rows()
         return self.images.train if rows is None else np.asarray(self.images.train[rows])
 
     def training_conditions(self) -> Float[np.ndarray, "n k"] | None:
@@ -223,8 +224,17 @@ class Study:
         base = self.generator("base")
         if not base.condition_dim or base.capabilities.prompts:
             return None
-        conditions, rows = told(self.settings, self.images).annotations.conditions, chosen_rows(self)
+        conditions, rows = told(self.settings, self.images).annotations.conditions, self._training_rows()
         return conditions if conditions is None or rows is None else conditions[rows]
+
+    def _training_rows(self) -> Int[np.ndarray, " k"] | None:
+        chosen, rejected = chosen_rows(self), rejected_rows(self)
+        if not len(rejected):
+            return chosen
+        left = np.setdiff1d(np.arange(len(self.images.train)) if chosen is None else chosen, rejected)
+        if not len(left):
+            raise NotReady("all images that the generator was trained on are rejected by now; keep some of them")
+        return left
 
     def generator(self, version: str | int = "latest") -> Generator:
         """The generator of a version: a number, ``base`` or ``latest``."""
@@ -384,7 +394,8 @@ class Study:
         Processes().wait()
         with self.stage("training"):
             started = time.monotonic()
-            conditions = told(self.settings, images)
+            conditions, rejected = told(self.settings, images), rejected_rows(self)
+            conditions = replace(conditions, annotations=heeded(conditions.annotations, len(real), rejected))
             judge: Extractor = FEATURES.make(self.settings.judge).fit(
                 to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
             )
@@ -394,6 +405,7 @@ class Study:
             else:
                 generator, figures = train_on_selected(self, selection, images, conditions, judge, budget, report)
             figures["seconds"] = time.monotonic() - started
+            figures |= {"rejected": len(rejected)} if len(rejected) else {}
             encoder = generator.encode if generator.capabilities.encodable else None
             extractor: Extractor = FEATURES.make(self.settings.features).fit(
                 self._fitting_images(generator), encoder, self.rng.child("features")
@@ -424,7 +436,11 @@ class Study:
         settings = StudySettings.load(path)
         Processes().wait()
         images = open_images(settings.source, settings.images, path / "cache")
-        _fitted(path, settings, images, told(settings, images), _budget(settings, seconds), silent)
+        with Study.beside(path) as study:
+            rejected = rejected_rows(study)
+        conditions = told(settings, images)
+        conditions = replace(conditions, annotations=heeded(conditions.annotations, len(images.train), rejected))
+        _fitted(path, settings, images, conditions, _budget(settings, seconds), silent)
 
         def trained() -> tuple[Generator, Extractor]:
             generator = load_generator(path / "versions" / "1")

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -56,6 +56,25 @@ class FunctionVoter:
         if choice not in list(Choice):
             raise VoterFailed(f"the voter {self._name} answered {answer!r}; {_wanted()}")
         return Choice(choice)
+
+    def label(self, image: Float[Tensor, "c h w"], names: Sequence[str], rng: np.random.Generator) -> str | None:
+        """What the function says of one PIL image: one of ``names``, None or "skip" for no answer. ``rng`` is not used.
+
+        Raises:
+            VoterFailed: it raises, or says something else.
+        """
+        wanted = f"to label, it takes one PIL image and answers one of {', '.join(map(repr, names))}, or 'skip'"
+        try:
+            with _importable(self._folder):
+                answer = self._function(_picture(image))
+        except (Exception, SystemExit) as error:
+            raise VoterFailed(f"the voter {self._name} raised {_told(error)}; {wanted}") from error
+        if answer is None or (isinstance(answer, str) and answer.strip().lower() == "skip"):
+            return None
+        known = {name.lower(): name for name in names}
+        if not isinstance(answer, str) or answer.strip().lower() not in known:
+            raise VoterFailed(f"the voter {self._name} answered {answer!r}; {wanted}")
+        return known[answer.strip().lower()]
 
     def utility(self, images: Float[Tensor, "n c h w"]) -> None:
         """None: nobody can know it."""
