@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from penchant.core.contracts import GENERATORS, Budget, Generator, GeneratorComponent, Progress, Workspace
+from penchant.core.contracts import GENERATORS, Budget, Examined, Generator, GeneratorComponent, Progress, Workspace
 from penchant.core.errors import BadConfiguration, BadImages, Interrupted, StudyDamaged
 from penchant.core.pretrained import load_generator
 from penchant.core.rng import Rng
@@ -128,6 +128,24 @@ def test_family_goes_on_to_the_bit_when_it_was_stopped(family: Family, tmp_path:
     with torch.no_grad():
         assert torch.equal(resumed.decode(latents), whole.decode(latents))
     assert stopped
+
+
+def test_family_keeps_the_best_state_that_was_examined(family: Family, tmp_path: Path) -> None:
+    name, (whole, _) = family
+    latents = whole.latents(3, Rng(6))
+    seen: list[torch.Tensor] = []
+
+    def examine(generator: Generator) -> Examined:
+        with torch.no_grad():
+            seen.append(generator.decode(latents))
+        return Examined(score=float(len(seen)), error=0.1)
+
+    with quick(name, sheets=4):
+        kept = made(name).fit(pictures(*SHAPES[0]), BUDGET, Rng(0), Workspace(tmp_path, examine=examine))
+    with torch.no_grad():
+        assert torch.equal(kept.decode(latents), seen[0])
+        assert torch.equal(whole.decode(latents), seen[-1])
+    assert not torch.equal(seen[0], seen[-1])
 
 
 def test_family_refuses_latents_and_images_that_it_cannot_take(family: Family, tmp_path: Path) -> None:

@@ -137,7 +137,6 @@ def test_automatic_conditions_are_captions_then_folders_then_nothing(
 ) -> None:
     images = open_images(folder, IMAGES, tmp_path / "cache")
     by_caption = told(settings, images)
-    assert by_caption.annotations.holdout is not None
     conditions = by_caption.annotations.conditions
     assert conditions is not None
     assert conditions.shape == (len(images.train), 256)

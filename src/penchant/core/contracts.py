@@ -203,11 +203,25 @@ class Styled(Protocol):
 
 
 @dataclass(frozen=True)
+class Examined:
+    """What a look at a generator's samples found: ``score``, the lower the better, its standard error, and figures."""
+
+    score: float
+    error: float
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True)
 class Workspace:
-    """Where a long fit keeps its checkpoints and sample sheets, so that it can be resumed."""
+    """Where a long fit keeps its checkpoints and sample sheets, so that it can be resumed, and who is told of it.
+
+    ``examine`` judges samples of the generator now and then, against images that are never trained on; the fit then
+    keeps the best state that it saw, and ends early where nothing better comes.
+    """
 
     directory: Path
     report: Report = silent
+    examine: Callable[[Generator], Examined] | None = None
 
 
 @dataclass(frozen=True)
@@ -216,12 +230,11 @@ class Annotations:
 
     ``weights``: how often it is seen, relative to the others (at least 0, not all 0); all alike without.
     ``conditions``: what it was made under, as a vector: a class as one-hot row, a text as its embedding. A generator
-    that is not conditional leaves them aside. ``holdout`` are images never trained on, for figures along the way.
+    that is not conditional leaves them aside.
     """
 
     weights: Float[np.ndarray, " n"] | None = None
     conditions: Float[np.ndarray, "n c"] | None = None
-    holdout: UInt8[np.ndarray, "m c h w"] | None = None
 
 
 NO_ANNOTATIONS = Annotations()

@@ -21,6 +21,8 @@ from penchant.generators._code_flow import CodeFlow, CodeScale, FlowMatching
 from penchant.generators._common import (
     check_condition,
     check_latents,
+    drawing,
+    examining,
     packed,
     reading_pretrained,
     seeded,
@@ -196,17 +198,22 @@ def fit_codes(
     flow = seeded(rng.child("flow network"), lambda: stage.flow(len(scale.used), width))
     generator = CodedImages(kind, component, image, network, flow, scale, width, judge)
 
-    def preview(path: Path) -> None:
-        contact_sheet(to_bytes(generator.sample(64, rng.child("flow").child("preview"))), columns=8).save(
-            path, compress_level=1
-        )
-
     (around,) = Processes().mean([before + perf_counter() - start])
     left = stage.left(budget, seen, around)
     columns = [column.numpy() for column in scale.standardise(mean, log_variance)]
     columns += [] if conditions is None else [conditions.astype(np.float32)]
     objective = Objective("flow", flow, FlowMatching(flow), Adam(3e-3), half_life=100_000)
-    train([objective], columns, left, rng.child("flow"), workspace, settings, preview, weights=weights)
+    train(
+        [objective],
+        columns,
+        left,
+        rng.child("flow"),
+        workspace,
+        settings,
+        drawing(generator, rng.child("flow")),
+        weights=weights,
+        examine=examining(generator, workspace),
+    )
     _whole(network, flow, judge).requires_grad_(False)
     return generator
 

@@ -1,5 +1,7 @@
 """Does a generator still make all kinds of images? A figure of every step, and a word when it does not."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -46,4 +48,4 @@ def watched(workspace: Workspace) -> Workspace:
             figures["collapsing, coverage" if low else "coverage"] = coverage
         workspace.report(Progress(progress.stage, progress.fraction, progress.seconds_left, figures))
 
-    return Workspace(workspace.directory, report)
+    return replace(workspace, report=report)

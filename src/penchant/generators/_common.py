@@ -14,10 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from penchant.core.contracts import Annotations, ImageSpec
+from penchant.core.contracts import Annotations, Examined, ImageSpec, Workspace
+from penchant.core.contracts import Generator as ImageGenerator
 from penchant.core.errors import BadConfiguration, BadImages, StudyDamaged
 from penchant.core.pretrained import read_config, write_config
 from penchant.core.rng import Rng
+from penchant.data.sheet import contact_sheet
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -90,6 +92,19 @@ def seeded(rng: Rng, make: Callable[[], Network]) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.entropy % 2**63)
         return make()
+
+
+def drawing(generator: ImageGenerator, rng: Rng) -> Callable[[Path], None]:
+    """Writes a sheet of 64 samples, always of the same latents."""
+    return lambda path: contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(
+        path, compress_level=1
+    )
+
+
+def examining(generator: ImageGenerator, workspace: Workspace) -> Callable[[], Examined] | None:
+    """Judges the generator as it is, where the workspace can."""
+    examine = workspace.examine
+    return None if examine is None else lambda: examine(generator)
 
 
 def to_bytes(images: Float[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n c h w"]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,11 +9,10 @@ from torch import nn
 
 from penchant.core.contracts import Annotations, Budget, Generator, Workspace
 from penchant.core.rng import Rng
-from penchant.data.sheet import contact_sheet
 from penchant.generators._adversarial import RelativisticDiscriminator, RelativisticGenerator
 from penchant.generators._augmentation import Augmentation
 from penchant.generators._collapse import watched
-from penchant.generators._common import to_bytes
+from penchant.generators._common import drawing, examining
 from penchant.training.loop import Settings, train
 from penchant.training.objective import Adam, Batch, Clock, Loss, Objective
 
@@ -62,11 +60,17 @@ class Game:
             Objective("discriminator", self.discriminator, self.judging, self.optimiser, half_life=None),
             Objective("generator", self.network, self.making, self.optimiser, half_life=self.half_life),
         ]
-
-        def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path, compress_level=1)
-
-        train(players, columns, budget, rng, watched(workspace), settings, preview, weights=annotations.weights)
+        train(
+            players,
+            columns,
+            budget,
+            rng,
+            watched(workspace),
+            settings,
+            drawing(generator, rng),
+            weights=annotations.weights,
+            examine=examining(generator, workspace),
+        )
         self.network.requires_grad_(False)
 
 

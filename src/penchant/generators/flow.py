@@ -21,16 +21,16 @@ from penchant.core.contracts import (
     Workspace,
 )
 from penchant.core.rng import Rng
-from penchant.data.sheet import contact_sheet
 from penchant.generators._common import (
     check_condition,
     check_latents,
+    drawing,
+    examining,
     image_spec,
     mirrored,
     packed,
     reading_pretrained,
     seeded,
-    to_bytes,
     training_conditions,
     write_pretrained,
 )
@@ -109,13 +109,18 @@ class Flow:
         loss = VelocityMatching(network)
         objective = Objective("velocity", network, loss, MuonAdam(self.learning_rate), half_life=20_000)
 
-        def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path, compress_level=1)
-
         columns = [images] if conditions is None else [images, conditions.astype(np.float32)]
         settings = Settings("flow", batch=self.batch)
         train(
-            [objective], columns, budget, rng.child("flow"), workspace, settings, preview, weights=annotations.weights
+            [objective],
+            columns,
+            budget,
+            rng.child("flow"),
+            workspace,
+            settings,
+            drawing(generator, rng),
+            weights=annotations.weights,
+            examine=examining(generator, workspace),
         )
         network.requires_grad_(False)
         return generator

@@ -1,12 +1,13 @@
 """Progressive GAN: coarse images first, finer ones fade in, so that shapes are learned before detail."""
 
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
-from penchant.core.contracts import NO_ANNOTATIONS, Annotations, Budget, ImageSpec, Workspace
+from penchant.core.contracts import NO_ANNOTATIONS, Annotations, Budget, Examined, Generator, ImageSpec, Workspace
 from penchant.core.rng import Rng
 from penchant.generators._common import image_spec, seeded, training_conditions
 from penchant.generators._game import Recipe, check_widths, columns_of
@@ -88,7 +89,7 @@ class ProgressiveGAN:
         judging, making = (Growing(loss, network, judge, self.growing) for loss in (game.judging, game.making))
         settings = Settings("progressive_gan", batch=self.batch, lowest=0.1)
         replace(game, judging=judging, making=making).play(
-            generator, columns, budget, rng, workspace, settings, annotations
+            generator, columns, budget, rng, _examined_when_grown(workspace, network), settings, annotations
         )
         network.growth = len(network.sides) - 1.0
         return generator
@@ -117,3 +118,15 @@ class ProgressiveGAN:
             self.instance_noise,
             self.top_k,
         )
+
+
+def _examined_when_grown(workspace: Workspace, network: GrowingGenerator) -> Workspace:
+    """The workspace, whose looks find nothing while stages are missing: such weights are of no use at full size."""
+    examine = workspace.examine
+    if examine is None:
+        return workspace
+
+    def grown(generator: Generator) -> Examined:
+        return examine(generator) if network.growth == len(network.sides) - 1 else Examined(nan, nan)
+
+    return replace(workspace, examine=grown)

@@ -26,6 +26,8 @@ from penchant.generators._autoencoder import to_pixels
 from penchant.generators._common import (
     check_condition,
     check_latents,
+    drawing,
+    examining,
     image_spec,
     mirrored,
     packed,
@@ -139,9 +141,6 @@ class VQVAE:
         model = seeded(rng.child("token network"), lambda: self._model(network, width))
         generator = TokenImages(image, self, network, model)
 
-        def preview(path: Path) -> None:
-            contact_sheet(to_bytes(generator.sample(64, rng.child("preview"))), columns=8).save(path, compress_level=1)
-
         objective = Objective(
             "tokens", model, TokenLikelihood(model), MuonAdam(self.token_learning_rate), half_life=20_000
         )
@@ -149,7 +148,17 @@ class VQVAE:
         (around,) = Processes().mean([before + perf_counter() - start])
         left = self._left(budget, seen, around)
         settings = Settings("tokens", batch=self.batch)
-        train([objective], columns, left, rng.child("tokens"), workspace, settings, preview, weights=weights)
+        train(
+            [objective],
+            columns,
+            left,
+            rng.child("tokens"),
+            workspace,
+            settings,
+            drawing(generator, rng),
+            weights=weights,
+            examine=examining(generator, workspace),
+        )
         _whole(network, model).requires_grad_(False)
         return generator
 

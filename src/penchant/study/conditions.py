@@ -27,7 +27,7 @@ class Told:
 
 
 def told(settings: StudySettings, images: ImageSet) -> Told:
-    """Conditions of the training images as the settings ask for them, and the held-out images.
+    """Conditions of the training images as the settings ask for them.
 
     ``auto`` takes captions where there are any, else the sub-folders where there are 2 to 1,000 of them, else file
     names that hold words, else nothing. The same in every process and on every day.
@@ -35,13 +35,12 @@ def told(settings: StudySettings, images: ImageSet) -> Told:
     Raises:
         BadConfiguration: classes or captions are asked for and there are none.
     """
-    holdout = images.holdout if len(images.holdout) else None
     spec = _chosen(images) if settings.conditions == "auto" else settings.conditions
     if spec == "none":
-        return Told(Annotations(holdout=holdout))
+        return Told(Annotations())
     texts = _texts(images, parse_spec(spec, TEXTS.kind)[0])
     encoder: TextEncoder = TEXTS.make(spec).fit(texts)
-    return Told(Annotations(conditions=encoder(texts), holdout=holdout), encoder)
+    return Told(Annotations(conditions=encoder(texts)), encoder)
 
 
 def condition_of(path: Path, generator: Generator, prompt: str) -> Float[torch.Tensor, "1 c"]:

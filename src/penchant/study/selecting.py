@@ -245,7 +245,6 @@ def _trained(
     annotations = Annotations(
         None if known.weights is None else known.weights[rows],
         None if known.conditions is None else known.conditions[rows],
-        known.holdout,
     )
     workspace = Workspace(study.path / "training" / _work(number), report)
     component = GENERATORS.make(study.settings.generator)

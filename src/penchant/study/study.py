@@ -4,8 +4,8 @@ import math
 import shutil
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from collections.abc import Generator as Yields
-from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -27,6 +27,7 @@ from penchant.core.contracts import (
     PREFERENCE,
     Budget,
     Choice,
+    Examined,
     Extractor,
     Generator,
     Posterior,
@@ -61,6 +62,7 @@ from penchant.study.asking import Asker
 from penchant.study.card import model_card
 from penchant.study.conditions import FOLDER as CONDITIONS
 from penchant.study.conditions import Told, condition_of, told
+from penchant.study.examining import examiner
 from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
 from penchant.study.frontier import Ground, Judge
@@ -401,7 +403,8 @@ class Study:
             )
             figures: dict[str, Any] = {}
             if selection is None and not rounds_of(self):
-                generator = _fitted(self.path, self.settings, images, conditions, budget, report)
+                examine = examiner(judge, real, images.holdout, self.rng.child("examining"))
+                generator = _fitted(self.path, self.settings, images, conditions, budget, report, examine)
             else:
                 generator, figures = train_on_selected(self, selection, images, conditions, judge, budget, report)
             figures["seconds"] = time.monotonic() - started
@@ -813,11 +816,17 @@ def _budget(settings: StudySettings, seconds: float | None) -> Budget:
 
 
 def _fitted(
-    path: Path, settings: StudySettings, images: ImageSet, conditions: Told, budget: Budget, report: Report
+    path: Path,
+    settings: StudySettings,
+    images: ImageSet,
+    conditions: Told,
+    budget: Budget,
+    report: Report,
+    examine: Callable[[Generator], Examined] | None = None,
 ) -> Generator:
-    """The base generator; every process that trains along calls this with the same arguments."""
+    """The base generator; every process that trains along calls this alike, but the first one alone examines."""
     component = GENERATORS.make(settings.generator)
-    workspace = Workspace(path / "training", report)
+    workspace = Workspace(path / "training", report, examine)
     rng = Rng(settings.seed).child("train")
     return component.fit(images.train, budget, rng, workspace, conditions.annotations)
 

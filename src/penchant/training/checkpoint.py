@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ class Checkpoint:
     """Where a run stood.
 
     ``identity`` says which run it was; ``bfloat16`` is the precision that was measured to pay; ``step_seconds`` what
-    a step took. There is no random state: order and noise are functions of the seed and the clock.
+    a step took; ``looks`` are what was seen along the way. There is no random state: order and noise are functions of
+    the seed and the clock.
     """
 
     clock: Clock
@@ -32,6 +33,7 @@ class Checkpoint:
     bfloat16: bool
     identity: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
+    looks: Sequence[Mapping[str, Any]] = ()
 
 
 def write(path: Path, state: Checkpoint) -> None:
@@ -47,6 +49,7 @@ def write(path: Path, state: Checkpoint) -> None:
         "step_seconds": state.step_seconds,
         "bfloat16": state.bfloat16,
         "identity": state.identity,
+        "looks": list(state.looks),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
     data = save(tensors, {"run": json.dumps(described)})
@@ -91,6 +94,7 @@ def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
             described["bfloat16"],
             described["identity"],
             tensors,
+            described.get("looks", []),  # not written before there were looks
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise StudyDamaged(f"{path} is not a whole checkpoint: {error}. Remove it to train from the start.") from None

@@ -1,8 +1,8 @@
 """The one training loop: every network is trained by :func:`train`."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from penchant.core.rng import Rng
 from penchant.training import checkpoint
 from penchant.training.checkpoint import Checkpoint
 from penchant.training.interruption import Interruption, interruptible
+from penchant.training.looks import Examine, Looks
 from penchant.training.objective import Batch, Clock, Loss, Objective
 from penchant.training.order import Batches
 from penchant.training.precision import bfloat16_pays
@@ -43,8 +44,9 @@ class Settings:
         lowest: where it ends, as a share of its top.
         checkpoint_seconds: between checkpoints (one is also written at the end and on Ctrl-C).
         report_seconds: between progress reports.
-        sheets: how many sample sheets are written while training runs.
+        sheets: how many sample sheets are written while training runs; samples are examined when one is.
         patience: so many steps in a row without finite gradients end the run.
+        looks: so many looks in a row that are surely worse than the best one end the run early.
     """
 
     stage: str = "training"
@@ -56,15 +58,17 @@ class Settings:
     report_seconds: float = 0.5
     sheets: int = 8
     patience: int = 10
+    looks: int = 3
 
     def __post_init__(self) -> None:
-        if self.batch < 1 or self.patience < 1 or not 0 <= self.warm_up < 1:
-            raise ValueError(f"batch and patience must be positive and warm_up in [0, 1); found {self}")
+        if self.batch < 1 or self.patience < 1 or self.looks < 1 or not 0 <= self.warm_up < 1:
+            raise ValueError(f"batch, patience and looks must be positive and warm_up in [0, 1); found {self}")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run ended: its clock, and its last smoothed figures. The modules hold their averaged weights."""
+    """How a run ended: its clock, and its last smoothed figures. The modules hold their averaged weights, or the best
+    that were seen where the last were surely worse."""
 
     clock: Clock
     figures: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -80,6 +84,7 @@ def train(
     preview: Preview | None = None,
     processes: Processes | None = None,
     weights: Float[np.ndarray, " n"] | None = None,
+    examine: Examine | None = None,
 ) -> Trained:
     """Train the objectives, each in turn on a batch of its own at every step, until the budget is used up.
 
@@ -99,6 +104,8 @@ def train(
         preview: writes ``sheets/<stage>-<images>.png`` as training goes.
         processes: who trains together; by default all that were started.
         weights: how often each row is seen, relative to the others; all alike without.
+        examine: judges samples as training goes, on images that are not trained on. The best weights seen are kept
+            beside the last, and taken where the last are surely worse (by two standard errors).
 
     Raises:
         Interrupted: Ctrl-C; the checkpoint is written, and the text says how to go on.
@@ -119,7 +126,18 @@ def train(
     schedule = Schedule(budget, settings.warm_up, settings.lowest)
     with interruptible() as interruption:
         run = _Run(
-            objectives, data, schedule, rng, workspace, settings, preview, interruption, start, processes, weights
+            objectives,
+            data,
+            schedule,
+            rng,
+            workspace,
+            settings,
+            preview,
+            interruption,
+            start,
+            processes,
+            weights,
+            examine,
         )
         devices = [run.processes.device] if run.processes.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
@@ -142,6 +160,7 @@ class _Run:
         start: float,
         processes: Processes | None,
         weights: Float[np.ndarray, " n"] | None,
+        examine: Examine | None,
     ):
         self.processes = processes or Processes()
         self.schedule, self.rng, self.workspace, self.settings = schedule, rng, workspace, settings
@@ -154,6 +173,7 @@ class _Run:
         self.figures: dict[str, Tensor] = {}
         self.failures = 0
         self.parts = 1
+        self.looks = Looks(examine, schedule.budget.seconds is not None, settings.looks, self.processes)
         found = self._resume()
         self.clock = found.clock if found else Clock()
         self.step_seconds = found.step_seconds if found else 0.0
@@ -165,7 +185,7 @@ class _Run:
     def go(self) -> Trained:
         resumed = self.clock.images
         self._tick()
-        while not self.schedule.over(self.clock, self.step_seconds):
+        while not (self.schedule.over(self.clock, self.step_seconds) or self.looks.hopeless):
             before = perf_counter()
             for trainee, batches in zip(self.trainees, self.batches, strict=True):
                 if self.clock.fraction >= trainee.objective.starts:
@@ -173,9 +193,11 @@ class _Run:
             self._tick(steps=1, taken=perf_counter() - before)
             self._between_steps()
         if self.clock.images > resumed:
+            self._look(last=True)
             self._save()
         for trainee in self.trainees:
             trainee.finish()
+        self.looks.figures |= self.looks.finish(self.trainees)
         self._report(fraction=1.0)
         if self.interruption.wished:
             raise Interrupted(self._farewell())
@@ -256,7 +278,7 @@ class _Run:
 
     def _figures(self) -> dict[str, float]:
         short = {"memory is short, parts of a batch": float(self.parts)} if self.parts > 1 else {}
-        return {**short, **{key: value.item() for key, value in self.figures.items()}}
+        return {**short, **self.looks.figures, **{key: value.item() for key, value in self.figures.items()}}
 
     def _tick(self, steps: int = 0, taken: float = 0.0) -> None:
         """Advance the clock; all processes agree about the time and about whether to stop."""
@@ -283,6 +305,7 @@ class _Run:
         if self.sheets < math.floor(self.clock.fraction * decided.sheets) < decided.sheets:
             self.sheets += 1
             self._draw()
+            self._look()
 
     def _report(self, fraction: float) -> None:
         if self.workspace is None or not self.processes.main:
@@ -293,12 +316,23 @@ class _Run:
         except KeyboardInterrupt:
             self.interruption.wished = True
 
-    def _draw(self) -> None:
-        if self.preview is None or self.workspace is None or not self.processes.main:
-            return
+    @contextmanager
+    def _shown(self) -> Generator[None]:
+        """The modules hold their averaged weights inside this block."""
         with ExitStack() as averages, torch.no_grad():
             for trainee in self.trainees:
                 averages.enter_context(trainee.shown())
+            yield
+
+    def _look(self, last: bool = False) -> None:
+        if self.looks.due(self.clock, last):
+            with self._shown():
+                self.looks.look(self.clock, self.trainees)
+
+    def _draw(self) -> None:
+        if self.preview is None or self.workspace is None or not self.processes.main:
+            return
+        with self._shown():
             sheets = self.workspace.directory / "sheets"
             sheets.mkdir(parents=True, exist_ok=True)
             self.preview(sheets / f"{self.settings.stage}-{self.clock.images:09d}.png")
@@ -307,7 +341,8 @@ class _Run:
         """Write the checkpoint (the first process does)."""
         if self.workspace is not None and self.processes.main:
             tensors = {name: value for trainee in self.trainees for name, value in trainee.tensors().items()}
-            state = Checkpoint(self.clock, self.step_seconds, self.bfloat16, self.identity, tensors)
+            tensors |= self.looks.tensors()
+            state = Checkpoint(self.clock, self.step_seconds, self.bfloat16, self.identity, tensors, self.looks.state())
             checkpoint.write(self._path(self.workspace), state)
         self.processes.wait()
         self.saved = perf_counter()
@@ -317,6 +352,7 @@ class _Run:
         if found is not None:
             for trainee in self.trainees:
                 trainee.load(found.tensors)
+            self.looks.load(found.looks, found.tensors)
         return found
 
     def _path(self, workspace: Workspace) -> Path:

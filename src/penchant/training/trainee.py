@@ -72,6 +72,15 @@ class Trainee:
             module.load_state_dict(own)
             module.train()
 
+    def averaged(self) -> dict[str, Tensor]:
+        """A copy of the averaged weights."""
+        weights = self.objective.module.state_dict() if self._average is None else self._average.weights
+        return {f"{self.objective.name}/{name}": value.clone() for name, value in weights.items()}
+
+    def take(self, weights: Mapping[str, Tensor]) -> None:
+        """Put what :meth:`averaged` gave into the module."""
+        self.objective.module.load_state_dict(_below(weights, f"{self.objective.name}/"))
+
     def shapes(self) -> dict[str, list[int]]:
         """The network's outline."""
         return {name: list(value.shape) for name, value in self.objective.module.state_dict().items()}
