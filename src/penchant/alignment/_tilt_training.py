@@ -57,12 +57,14 @@ class BudgetPrice:
         self.start = reward_sd / math.sqrt(2 * target_kl)
         self.beta = self.start
         self._smooth_kl: float | None = None
+        self._answered = False
 
     def observe(self, kl_nats: float, fraction: float) -> None:
         """Raise β while too much is spent, lower it while too little."""
         before = self._smooth_kl
         self._smooth_kl = kl_nats if before is None else self.SMOOTHING * before + (1 - self.SMOOTHING) * kl_nats
-        if fraction < self.WAIT:
+        self._answered = self._answered or fraction >= self.WAIT
+        if not self._answered:
             return
         off = math.log(max(self._smooth_kl, 1e-6) / self.target_kl)
         step = math.exp(self.RATE * min(max(off, -1.0), 1.0))

@@ -26,11 +26,11 @@ class Coupling(nn.Module):
         self.register_buffer("order", order)
         self.register_buffer("place", torch.argsort(order))
         self.conditioner = nn.Sequential(
-            _linear(self.kept, hidden, rng.child(0)),
+            seeded_linear(self.kept, hidden, rng.child(0)),
             nn.SiLU(),
-            _linear(hidden, hidden, rng.child(1)),
+            seeded_linear(hidden, hidden, rng.child(1)),
             nn.SiLU(),
-            _linear(hidden, 2 * moved, None),
+            seeded_linear(hidden, 2 * moved, None),
         )
 
     def forward(self, u: Tensor, dial: float) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ def antithetic(count: int, dimensions: int, generator: torch.Generator) -> Float
     return torch.cat([half, -half])
 
 
-def _linear(inputs: int, outputs: int, rng: Rng | None) -> nn.Linear:
+def seeded_linear(inputs: int, outputs: int, rng: Rng | None) -> nn.Linear:
     """A linear layer of seeded weights, or of zeros without ``rng``."""
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     assert isinstance(layer, nn.Linear)

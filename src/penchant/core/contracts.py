@@ -405,6 +405,16 @@ class Reward(ABC):
         """Write ``config.json`` (``"preference/<name>"``), safetensors and the extractor (in ``extractor/``)."""
 
 
+class FeatureReward(Reward):
+    """A reward that is a function of features, and tells them; what learns from it may learn the features instead."""
+
+    extractor: Extractor
+
+    @abstractmethod
+    def of_features(self, features: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """The same from features that were extracted already; differentiable."""
+
+
 @dataclass(frozen=True)
 class Change:
     """A change of mind that the votes tell of; of several, the last.

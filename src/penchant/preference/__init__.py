@@ -4,16 +4,6 @@ from penchant.preference._convolutional import Convolutional, ConvolutionalModel
 from penchant.preference._known import trusted
 from penchant.preference._observations import BOTH_BAD
 from penchant.preference._portable import PortableTaste, blended
-from penchant.preference._reward import LinearReward
 from penchant.preference._skips import skippability
 
-__all__ = [
-    "BOTH_BAD",
-    "Convolutional",
-    "ConvolutionalModel",
-    "LinearReward",
-    "PortableTaste",
-    "blended",
-    "skippability",
-    "trusted",
-]
+__all__ = ["BOTH_BAD", "Convolutional", "ConvolutionalModel", "PortableTaste", "blended", "skippability", "trusted"]

@@ -10,13 +10,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from penchant.core.contracts import Encoder, Extractor, Reward
+from penchant.core.contracts import Encoder, Extractor, FeatureReward
 from penchant.core.errors import BadConfiguration, NotReady, StudyDamaged
 from penchant.core.pretrained import load_extractor, read_config, write_config, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
-class LinearReward(Reward):
+class LinearReward(FeatureReward):
     """r(x) = (m·y − caution·√(yᵀΣy) − shift) / scale with y = φ(x) − centre.
 
     ``centre`` is the mean of the features on the reference images: a utility is only defined up to a constant, so

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from penchant.core.contracts import METRICS, Choice, Reward, Strength, Voter
+from penchant.core.contracts import METRICS, Choice, FeatureReward, Reward, Strength, Voter
 from penchant.data import to_float, to_uint8
 from penchant.metrics import wilson
-from penchant.preference import LinearReward
 from penchant.study.pool import Pool
 from penchant.study.study import Study
 
@@ -74,7 +73,7 @@ def _vendi(study: Study, images: np.ndarray) -> float:
 def _rewards(reward: Reward, pool: Pool) -> Float[np.ndarray, " n"]:
     """Of every candidate; from the features the pool is kept with, where the reward is one of features."""
     with torch.no_grad():
-        if isinstance(reward, LinearReward):
+        if isinstance(reward, FeatureReward):
             parts = [reward.of_features(torch.from_numpy(part.astype(np.float32))) for part in _parts(pool.features)]
         else:
             parts = [reward(to_float(np.asarray(part))) for part in _parts(pool.images)]
