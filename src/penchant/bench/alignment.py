@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from penchant.alignment.latent_tilt import LARGEST_DIAL, TiltedGenerator
 from penchant.bench._alignment_line import LineReward, closed_forms
 from penchant.bench._alignment_summary import Found, told
 from penchant.bench._alignment_trial import Person, Stage, best_of_share, fell, shown
@@ -33,13 +32,15 @@ from penchant.core.pretrained import load_generator
 from penchant.core.rng import Rng
 from penchant.data import ImageSettings, open_images, to_float, to_uint8
 from penchant.study.frontier import Ground, frontier, strongest_safe
-from penchant.study.settling import WEAK
+from penchant.study.settling import WEAK, turned_up
 
 CHECKPOINTS = (10, 20, 40, 60)
 COMPARED = (6.0, 16.0, 64.0)
 """Strengths at which tilt and best of N are held against each other."""
 LOOKED = (1, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256, 512, 1000)
 PLAIN = 6.0
+TRAINED = 64.0
+"""What an alignment is trained for, to be turned down and up, as a study does."""
 TIMED = 512
 
 
@@ -53,7 +54,7 @@ class Alignment:
     The generator is trained once and shared by all seeds. Votes to gain are told by the best tilt there can be, weights
     exp(r/β) over images of the generator that nobody was asked about (exact, no training), as a share of what the same
     nats bring where r is the hidden taste itself. What is made is told by training ``aligner``, once a seed, at the
-    best of 1,000 and turning it down.
+    best of 64 and turning it down and up.
 
     Attributes:
         source, size: images, as ``penchant new`` takes them.
@@ -175,7 +176,7 @@ class Alignment:
             return
         started = time.process_time()
         aligner: Aligner = ALIGNMENT.make(self.aligner)
-        full = aligner.align(stage.base, reward, Strength(LOOKED[-1]), rng.child("align")).generator
+        full = aligner.align(stage.base, reward, Strength(TRAINED), rng.child("align")).generator
         found[f"{self.aligner} · processor s of an alignment"].append(time.process_time() - started)
         judge = person.second_opinion(learner, self.preference)
         latents = stage.base.latents(self.latents, Rng(99))
@@ -188,9 +189,8 @@ class Alignment:
             return values
 
         ground = Ground(reward, stage.extractor, judge, stage.real, stage.held_out, latents, gold)
-        if isinstance(full, TiltedGenerator):
-            full = TiltedGenerator(full.base, full.transport, LARGEST_DIAL)
-        rows = frontier(full, float(LOOKED[-1]), stage.base, ground, rng.child("frontier"))
+        full, most = turned_up(full, TRAINED)
+        rows = frontier(full, most, stage.base, ground, rng.child("frontier"))
         strengths = [row["like_best_of"] for row in rows]
         chosen, _ = strongest_safe(rows)
         chosen = max(chosen, WEAK)

@@ -8,11 +8,12 @@ from jaxtyping import UInt8
 
 from penchant.alignment import turned_down
 from penchant.alignment.best_of_n import BestOfGenerator
-from penchant.alignment.latent_tilt import LARGEST_DIAL, TiltedGenerator
+from penchant.alignment.latent_tilt import TiltedGenerator
 from penchant.core.contracts import Generator, Report, Voter, silent
 from penchant.core.errors import BadConfiguration
 from penchant.data import to_uint8
 from penchant.study.frontier import Row, frontier
+from penchant.study.settling import turned_up
 from penchant.study.study import Study
 
 _STEPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
@@ -80,8 +81,8 @@ def measured(study: Study, version: int, voter: Voter | None, report: Report = s
         return []
     looked = [row["like_best_of"] for row in figures.get("strengths") or ()]
     full = study.generator(version)
-    if looked and isinstance(full, TiltedGenerator):
-        full = TiltedGenerator(full.base, full.transport, LARGEST_DIAL)
+    if looked:
+        full, _ = turned_up(full, own)
     of = figures.get("of")
     gold = None if voter is None else voter.utility
     ground = replace(study.ground(study.reward(of), of), gold=gold)
