@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from penchant.cli.inspection import inspect
 from penchant.cli.invites import invite, invites, revoke
 from penchant.cli.labels import label
 from penchant.cli.options import (
@@ -75,6 +76,7 @@ tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, im
 app.add_typer(tastes, name="taste")
 app.command()(studio)
 app.command()(label)
+app.command()(inspect)
 for command in (invite, invites, revoke):
     app.command()(command)
 console = Console(stderr=True, soft_wrap=True)
