@@ -240,7 +240,7 @@ def _mislabelled(
         return [], told
     usual = np.array([share[given == number, number].mean() for number in range(len(names))])
     found: list[Finding] = []
-    for row in labelled:
+    for row in map(int, labelled):
         others = np.arange(len(names)) != given[row]
         sure = np.where((share[row] >= np.maximum(usual, _SURE)) & others, share[row], -1)
         likely = int(sure.argmax())
