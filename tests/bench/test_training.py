@@ -15,7 +15,7 @@ from penchant.core.errors import BadConfiguration
 SMALL = Training(
     sources=("pictures:300", "pictures:310"),
     generators=("gan(widths=(8,), judge_widths=(8,), batch=8)",),
-    images_seen=(64,),
+    images_seen=(16,),
     fixed=("random",),
     adaptive="adaptive(arms=('random', 'density'))",
     shares=(0.2, 0.4),
@@ -67,7 +67,15 @@ def test_dirt_is_compared_seed_by_seed():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"images_seen": (1, 2)}, {"shares": (0.4, 0.1)}, {"shares": (0.0,)}, {"seeds": 0}, {"pool": 10}]
+    "wrong",
+    [
+        {"images_seen": (1, 2)},
+        {"shares": (0.4, 0.1)},
+        {"shares": (0.0,)},
+        {"seeds": 0},
+        {"pool": 10},
+        {"sources": ("a/x", "b/x")},
+    ],
 )
 def test_what_cannot_be_measured_is_refused(wrong: dict[str, Any]):
     with pytest.raises(BadConfiguration):

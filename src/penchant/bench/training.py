@@ -69,6 +69,8 @@ class Training:
             raise BadConfiguration(f"shares must grow and lie above 0 and at most at 1; found {self.shares}")
         if self.seeds < 1 or self.pool < 100 or not self.sources:
             raise BadConfiguration("there must be a source, a seed, and a pool of 100 images at least")
+        if len(set(map(_name, self.sources))) < len(self.sources):
+            raise BadConfiguration(f"trainings are kept by the sources' last names, which must differ: {self.sources}")
 
     def run(self, quick: bool, report: Report) -> list[Row]:
         """All figures that the finished trainings tell; ``quick``: two seeds of a tenth of the images seen."""
