@@ -150,6 +150,17 @@ class Generator(ABC):
         """
         raise NotCapable(f"{type(self).__name__} cannot go on training; latent_tilt and best_of_n leave it as it is")
 
+    def adapted(self, rank: int, rng: Rng) -> "Adapted":
+        """A copy that denoises, with an untrained low-rank adapter (LoRA) that changes nothing yet.
+
+        Raises:
+            NotCapable: this family does not denoise under an adapter.
+        """
+        raise NotCapable(
+            f"{type(self).__name__} takes no LoRA, so diffusion_dpo cannot tune it: that is for generators that are a "
+            "diffusers_pipeline of Stable Diffusion or SDXL; latent_tilt and best_of_n work with any"
+        )
+
     @abstractmethod
     def save_pretrained(self, directory: Path) -> None:
         """Write ``config.json`` (with ``"penchant": "<family>/<name>"``) and safetensors to ``directory``."""
@@ -181,6 +192,63 @@ class Continued(ABC):
         """
         name = type(self.generator).__name__
         raise NotCapable(f"{name} has no likelihood of images, so joint cannot count its nats; latent_tilt can")
+
+
+class Adapted(ABC):
+    """A copy of a denoising generator whose ``parameters``, a low-rank adapter, are trained; all else is frozen.
+
+    It works on *clean* codes, n × k: what its denoiser is to recover from noise. ``times`` are noise levels, counted
+    from 0 (least noise); with the adapter off it is the original, to the bit.
+    """
+
+    parameters: Sequence[Tensor]
+    times: int
+    unconditional: Float[Tensor, "1 c"]
+    """The condition that stands for no words."""
+
+    @abstractmethod
+    def conditions(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n c"]:
+        """What the generator makes each latent under when it is told nothing."""
+
+    @abstractmethod
+    def clean(
+        self, latents: Float[Tensor, "n z"], conditions: Float[Tensor, "n c"], on: bool = False
+    ) -> Float[Tensor, "n k"]:
+        """The codes of the images of latents, by the original or with the adapter ``on``; no gradients."""
+
+    @abstractmethod
+    def encoded(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """Codes of images that something else made: brought to the size it works at, so less sharp."""
+
+    @abstractmethod
+    def errors(
+        self,
+        clean: Float[Tensor, "n k"],
+        noise: Float[Tensor, "n k"],
+        times: Int[Tensor, " n"],
+        conditions: Float[Tensor, "n c"],
+        on: bool,
+    ) -> Float[Tensor, " n"]:
+        """Mean squared error a number of what the denoiser says; gradients reach the adapter where it is ``on``."""
+
+    @abstractmethod
+    def path_nats(
+        self,
+        clean: Float[Tensor, "n k"],
+        noise: Float[Tensor, "n k"],
+        times: Int[Tensor, " n"],
+        conditions: Float[Tensor, "n c"],
+    ) -> Float[Tensor, " n"]:
+        """KL between the denoising steps with the adapter and without, one draw of the time a row: its mean over codes
+        that the adapted one makes, and over times from 1, is the KL of the whole path."""
+
+    @abstractmethod
+    def set_share(self, share: float) -> None:
+        """Let the adapter count ``share`` as much; 1 is as it was trained."""
+
+    @abstractmethod
+    def finished(self) -> Generator:
+        """A generator that wears the adapter, at its share, and saves it as a LoRA file."""
 
 
 @runtime_checkable
@@ -716,6 +784,41 @@ class Aligner(Protocol):
 
         ``images`` are the person's, for aligners that go on training on them, and ``conditions`` what each of them was
         learned under, for a conditional generator; the others leave them aside.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images as they were shown in pairs, and what was chosen; row i of everything is vote i.
+
+    ``left`` and ``right`` are the latents that the original made them of, NaN where another version made them.
+    """
+
+    left: Float[np.ndarray, "n z"]
+    right: Float[np.ndarray, "n z"]
+    left_images: UInt8[np.ndarray, "n c h w"]
+    right_images: UInt8[np.ndarray, "n c h w"]
+    choices: Sequence[Choice]
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+
+@runtime_checkable
+class PairAligner(Aligner, Protocol):
+    """An aligner that learns from the votes themselves; the reward only tells how far it came.
+
+    ``align``, without votes, makes pairs of the generator's own images and lets the reward choose.
+    """
+
+    def align_on_pairs(
+        self, generator: Generator, pairs: Pairs, reward: Reward, strength: Strength, rng: Rng, report: Report = silent
+    ) -> Alignment:
+        """As :meth:`Aligner.align`, from what was chosen; ties stay ties.
+
+        Raises:
+            NotReady: no pair was decided.
         """
         ...
 

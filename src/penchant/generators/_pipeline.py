@@ -100,16 +100,30 @@ class Pipeline:
 
     def __call__(self, noise: Float[Tensor, "n z"], condition: Float[Tensor, "n c"]) -> Float[Tensor, "n 3 h w"]:
         """Images in [0, 1], with gradients to the noise and the condition where torch keeps any."""
-        device, dtype = self.place
-        rows = condition.to(device, dtype).split([math.prod(shape) for shape in self.shapes.values()], dim=1)
-        told = {
+        return self._drawn(noise, condition, "pt")
+
+    @torch.no_grad()
+    def clean(self, noise: Float[Tensor, "n z"], condition: Float[Tensor, "n c"]) -> Tensor:
+        """What the denoiser makes of noise, before it is decoded to images."""
+        return self._drawn(noise, condition, "latent")
+
+    def told(self, condition: Float[Tensor, "n c"]) -> dict[str, Tensor]:
+        """Flat conditions as the networks take them, by the names of the call's arguments."""
+        rows = condition.to(*self.place).split([math.prod(shape) for shape in self.shapes.values()], dim=1)
+        return {
             name: row.unflatten(1, shape).round().bool() if name == MASK else row.unflatten(1, shape)
             for (name, shape), row in zip(self.shapes.items(), rows, strict=True)
         }
-        told |= {name: value.expand(len(noise), *value.shape[1:]) for name, value in self._negatives.items()}
-        return self._made(noise.to(device, dtype).unflatten(1, self.noise_shape), told, self.run.steps, None).float()
 
-    def _made(self, latents: Tensor | None, told: dict[str, Tensor], steps: int, watch: Any) -> Tensor:
+    def _drawn(self, noise: Float[Tensor, "n z"], condition: Float[Tensor, "n c"], kind: str) -> Tensor:
+        told = self.told(condition)
+        told |= {name: value.expand(len(noise), *value.shape[1:]) for name, value in self._negatives.items()}
+        latents = noise.to(*self.place).unflatten(1, self.noise_shape)
+        return self._made(latents, told, self.run.steps, None, kind).float()
+
+    def _made(
+        self, latents: Tensor | None, told: dict[str, Tensor], steps: int, watch: Any, kind: str = "pt"
+    ) -> Tensor:
         pixels = self.run.pixels or None
         count = 1 if latents is None else len(latents)
         # The same draws for every image, so that an image depends on its own noise alone.
@@ -117,7 +131,7 @@ class Pipeline:
         with self._lock:
             made = self._call(
                 self.pipe, height=pixels, width=pixels, num_inference_steps=steps, guidance_scale=self.run.guidance,
-                generator=draws, latents=latents, callback_on_step_end=watch, output_type="pt", return_dict=False,
+                generator=draws, latents=latents, callback_on_step_end=watch, output_type=kind, return_dict=False,
                 **told,
             )  # fmt: skip
         return made[0]

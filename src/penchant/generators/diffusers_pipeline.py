@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from penchant.core.contracts import NO_ANNOTATIONS, Annotations, Budget, Capabil
 from penchant.core.errors import BadConfiguration, StudyDamaged
 from penchant.core.pretrained import read_config, write_config
 from penchant.core.rng import Rng
+from penchant.generators._adapted_pipeline import AdaptedPipeline
 from penchant.generators._common import check_condition, check_latents, image_spec
 from penchant.generators._pipeline import Pipeline, Run, load_pipeline, resolved, wear
 
@@ -173,6 +175,33 @@ class PipelineImages(Generator):
     def prompted(self, text: str) -> Float[Tensor, "1 c"]:
         """The condition for a prompt, by the pipeline's own text encoders."""
         return self.pipeline.condition(text)
+
+    def conditions(self, latents: Float[Tensor, "n z"]) -> Float[Tensor, "n c"]:
+        """The prompt that each latent stands for, as a condition."""
+        return self._own[self.chosen_prompts(latents).cpu()]
+
+    def adapted(self, rank: int, rng: Rng) -> AdaptedPipeline:
+        """A second copy in memory, with a LoRA on its attention; see :class:`AdaptedPipeline` for what it raises."""
+        return AdaptedPipeline(self.wearing(), self.wearing, rank, rng)
+
+    def wearing(self, lora: bytes | None = None) -> "PipelineImages":
+        """A copy, with one more LoRA switched on.
+
+        Raises:
+            BadConfiguration: the pipeline cannot be had any more, or has changed since.
+        """
+        worn = self.loras if lora is None else [*self.loras, lora]
+        scales = self.settings.lora_scales or (1.0,) * len(self.loras)
+        with TemporaryDirectory() as folder:
+            paths = [Path(folder, f"lora{number}.safetensors") for number in range(len(worn))]
+            for path, data in zip(paths, worn, strict=True):
+                path.write_bytes(data)
+            names = tuple(path.name for path in paths)
+            settings = replace(self.settings, loras=names, lora_scales=(*scales, 1.0)[: len(worn)])
+            copy = PipelineImages(self.image, settings, paths, self.capabilities)
+        if copy.weights != self.weights:
+            raise BadConfiguration(f"the pipeline '{self.settings.model}' has changed on disk since it was loaded")
+        return copy
 
     def check(self, rng: Rng) -> None:
         """Draw two images and find out about gradients; raises BadConfiguration where they are no images."""

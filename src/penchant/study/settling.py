@@ -1,6 +1,6 @@
 """At which strength an alignment is kept, and what the person should know of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,7 +11,18 @@ from jaxtyping import Float, UInt8
 from penchant.alignment import turned_down
 from penchant.alignment.best_of_n import BestOfN
 from penchant.alignment.latent_tilt import LARGEST_DIAL, LatentTilt, TiltedGenerator
-from penchant.core.contracts import Aligner, Alignment, Generator, Posterior, Report, Reward, Strength, silent
+from penchant.core.contracts import (
+    Aligner,
+    Alignment,
+    Generator,
+    PairAligner,
+    Pairs,
+    Posterior,
+    Report,
+    Reward,
+    Strength,
+    silent,
+)
 from penchant.core.errors import BadConfiguration, NotCapable
 from penchant.core.rng import Rng
 from penchant.study.frontier import MOST, Ground, Row, frontier, strongest_safe
@@ -82,12 +93,17 @@ def bent(
     report: Report,
     images: UInt8[np.ndarray, "n c h w"],
     conditions: Float[np.ndarray, "n k"] | None,
+    pairs: Callable[[], Pairs],
 ) -> tuple[Alignment, Aligner, Strength, str]:
     """Align; where generator or reward have no gradients, by ``best_of_n`` in place of ``latent_tilt``, and say so.
+
+    ``pairs`` are the votes, read for aligners that learn from them.
 
     Raises:
         NotCapable: an aligner that was chosen for what it does cannot do it.
     """
+    if isinstance(aligner, PairAligner):
+        return aligner.align_on_pairs(original, pairs(), reward, strength, rng, report), aligner, strength, ""
     try:
         aligned = aligner.align(original, reward, strength, rng, report, images, conditions)
         return aligned, aligner, strength, ""

@@ -30,6 +30,7 @@ from penchant.core.contracts import (
     Examined,
     Extractor,
     Generator,
+    Pairs,
     Posterior,
     PriorTaste,
     Report,
@@ -628,7 +629,9 @@ class Study:
             rng, base, reward = self.rng.child("align", number), self.generator("base"), self.reward(of)
             ground, posterior = self.ground(reward, of), self._posterior_of(of if isinstance(of, str) else None)
             real, under = self.training_images(), self.training_conditions()
-            result, aligner, strength, other = bent(aligner, base, reward, strength, rng, report, real, under)
+            result, aligner, strength, other = bent(
+                aligner, base, reward, strength, rng, report, real, under, lambda: self.pairs(of)
+            )
             note = "; ".join(part for part in (note, other) if part)
             kept = settled(asked, note, strength, result, base, ground, posterior, decided, rng.child("settle"), report)
             figures = {
@@ -647,6 +650,24 @@ class Study:
             }
             alone, generator = Processes.alone(), kept.alignment.generator
             return self._add_version(generator, self.extractor, "aligned", aligner, figures, alone, report)
+
+    def pairs(self, of: Whose = None) -> Pairs:
+        """The votes as images and latents; latents only where the base generator made the images."""
+        base = self.versions.named("base").number
+        found = [self.taste.votes[seq] for seq in self._heard(of)]
+        nothing = np.full(self.generator("base").latent_dim, np.nan, np.float32)
+
+        def latents(query: Query, row: int) -> Float[np.ndarray, " z"]:
+            return np.asarray(self.versions.pool(base).latents[row]) if query.pool == base else nothing
+
+        images = [self._voted_on(query) for query, _ in found]
+        return Pairs(
+            np.stack([latents(query, query.left_row) for query, _ in found]),
+            np.stack([latents(query, query.right_row) for query, _ in found]),
+            np.stack([left for left, _ in images]),
+            np.stack([right for _, right in images]),
+            [choice for _, choice in found],
+        )
 
     def second_opinion(self, of: Whose = None) -> Judge:
         """The taste as the judge's features tell it, learned from the same votes; it is never part of a reward."""
