@@ -34,28 +34,22 @@ def pair_codes(adapted: Adapted, pairs: Pairs) -> PairCodes:
     """
     answered = np.array([choice in (Choice.LEFT, Choice.RIGHT, Choice.TIE) for choice in pairs.choices], dtype=bool)
     made = np.isfinite(np.concatenate([pairs.left, pairs.right], axis=1).sum(axis=1))
-    codes: list[tuple[Tensor, Tensor, Tensor]] = []
-    ties: list[bool] = []
-    apart = unknown = 0
     one_prompt = _one_prompt(adapted, pairs.left.shape[1])
-    for row in np.flatnonzero(answered).tolist():
-        if made[row]:
-            latents = torch.from_numpy(np.stack([pairs.left[row], pairs.right[row]]))
-            told = adapted.conditions(latents)
-            if not torch.equal(told[0], told[1]):
-                apart += 1
-                continue
-            left, right = adapted.clean(latents, told)
-        elif one_prompt is not None:
-            images = np.stack([pairs.left_images[row], pairs.right_images[row]])
-            told = one_prompt.expand(2, -1)
-            left, right = adapted.encoded(torch.from_numpy(images))
-        else:
-            unknown += 1
-            continue
-        choice = pairs.choices[row]
-        codes.append((right, left, told[0]) if choice is Choice.RIGHT else (left, right, told[0]))
-        ties.append(choice is Choice.TIE)
+    known = np.flatnonzero(answered & made)
+    told = [adapted.conditions(torch.from_numpy(np.stack([pairs.left[row], pairs.right[row]]))) for row in known]
+    same = np.array([torch.equal(*pair) for pair in told], dtype=bool)
+    others = np.flatnonzero(answered & ~made) if one_prompt is not None else np.zeros(0, dtype=np.int64)
+    apart, unknown = int((~same).sum()), int((answered & ~made).sum()) - len(others)
+    rows: list[int] = [*known[same].tolist(), *others.tolist()]
+    conditions = [pair[0] for pair, one in zip(told, same, strict=True) if one]
+    if one_prompt is not None:
+        conditions += [one_prompt[0]] * len(others)
+    sides = [
+        [*_remade(adapted, noise[known[same]], conditions), *_encoded(adapted, images[others])]
+        for noise, images in ((pairs.left, pairs.left_images), (pairs.right, pairs.right_images))
+    ]
+    choices = [pairs.choices[row] for row in rows]
+    ties = [choice is Choice.TIE for choice in choices]
     left_out = [
         f"{apart} votes between images of different prompts" if apart else "",
         f"{unknown} on later versions' images, whose prompts are not known" if unknown else "",
@@ -66,8 +60,10 @@ def pair_codes(adapted: Adapted, pairs: Pairs) -> PairCodes:
             f"diffusion_dpo learns from pairs of which one was chosen, and of {len(pairs)} votes none is left"
             f"{f' (left out: {note})' if note else ''}; give more, with one prompt for all of them"
         )
-    first, second, told = (torch.stack(part) for part in zip(*codes, strict=True))
-    return PairCodes(first, second, told, torch.tensor(ties), f"left out: {note}" if note else "")
+    left, right = (torch.stack(side) for side in sides)
+    swapped = torch.tensor([[choice is Choice.RIGHT] for choice in choices], device=left.device)
+    first, second = torch.where(swapped, right, left), torch.where(swapped, left, right)
+    return PairCodes(first, second, torch.stack(conditions), torch.tensor(ties), f"left out: {note}" if note else "")
 
 
 def judged_pairs(original: Generator, reward: Reward, count: int, rng: Rng) -> Pairs:
@@ -92,6 +88,18 @@ def judged_pairs(original: Generator, reward: Reward, count: int, rng: Rng) -> P
     ]
     noise = latents.numpy()
     return Pairs(noise[:count], noise[count:], shown_bytes[:count], shown_bytes[count:], choices)
+
+
+def _remade(adapted: Adapted, noise: np.ndarray, conditions: list[Tensor]) -> list[Tensor]:
+    """Codes of latents, each under its condition."""
+    starts = range(0, len(noise), _AT_ONCE)
+    parts = ((torch.from_numpy(noise[at : at + _AT_ONCE]), at) for at in starts)
+    return [code for z, at in parts for code in adapted.clean(z, torch.stack(conditions[at : at + len(z)]))]
+
+
+def _encoded(adapted: Adapted, images: np.ndarray) -> list[Tensor]:
+    parts = torch.from_numpy(images).split(_AT_ONCE) if len(images) else ()
+    return [code for part in parts for code in adapted.encoded(part)]
 
 
 def _one_prompt(adapted: Adapted, width: int) -> Tensor | None:

@@ -3,6 +3,7 @@
 import inspect
 import math
 import re
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,7 +208,8 @@ def wear(pipe: Any, loras: Sequence[Path], scales: Sequence[float]) -> None:
         if path.suffix != ".safetensors" or not path.is_file():
             raise BadConfiguration(f"a LoRA is a .safetensors file; there is none at {path}")
         try:
-            with quiet():
+            with quiet(), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several are meant
                 pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
         except (OSError, ValueError, KeyError, IndexError, RuntimeError, AttributeError, SafetensorError) as error:
             line = str(error).strip().partition("\n")[0]
