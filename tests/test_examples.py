@@ -1,7 +1,10 @@
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+
+from penchant import StudySettings
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
@@ -15,6 +18,7 @@ def test_example_runs_small(path: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "StudySettings", partial(StudySettings, aligner="latent_tilt(steps=20)"))
     assert 0 <= module.main(tmp_path / "study", train_seconds=4, votes=6) <= 1
 
 

@@ -140,6 +140,7 @@ def test_run_goes_all_the_way_on_a_folder_with_broken_files(tmp_path: Path):
     (folder / "cut.jpg").write_bytes((folder / "1.png").read_bytes()[:300])
     (tmp_path / "taste.py").write_text(VOTER)
     command = "run images --study s --size 28 --voter taste:red --votes 12 --train-seconds 5 --like-best-of 8 --seed 3"
+    command += " --aligner latent_tilt(steps=30)"
     done = penchant(*command.split(), "--json", "out/figures.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "letter.png" in done.stdout
