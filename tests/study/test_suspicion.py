@@ -35,7 +35,19 @@ def doubtful(answers: Answers, voter: str = "me") -> bool:
     return suspicious(answers, dict.fromkeys(answers, "me"), voter, BELIEF)
 
 
-@pytest.mark.parametrize(("count", "agreeing", "expected"), [(0, 0, False), (3, 0, False), (4, 2, True), (4, 3, False)])
+@pytest.mark.parametrize(
+    ("count", "agreeing", "expected"),
+    [
+        (0, 0, False),
+        (3, 0, False),
+        (4, 2, True),
+        (4, 3, False),
+        (6, 4, False),
+        (6, 3, True),
+        (10, 7, False),
+        (10, 6, True),
+    ],
+)
 def test_repeats_that_disagree_are_suspicious_once_there_are_four(count: int, agreeing: int, expected: bool):
     assert doubtful(repeated(count, agreeing)) is expected
     assert not doubtful(repeated(count, agreeing), "somebody else")

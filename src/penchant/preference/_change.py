@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from penchant.preference._design import Design
 from penchant.preference._fitting import Hyperparameters
 from penchant.preference._laplace import find_mode, system_of
+
+Array = Float[np.ndarray, "..."]
 
 FIRST = 30
 """Votes that there must be before a change: a mind is made up before it is changed."""
@@ -48,15 +50,23 @@ def suspicion(design: Design, hyper: Hyperparameters) -> Suspicion:
     ties, when, weights = observations.ties[order], observations.when[order], observations.weights[order]
     offset = (design.offset + hyper.likelihood.margin * ~observations.pairs)[order]
 
-    def log_evidence(votes: slice) -> float:
+    def log_evidence(votes: slice, near: Array | None) -> tuple[float, Array]:
+        """With the mode, from which the search at the next place, whose votes are nearly the same, begins."""
         system = system_of(columns[votes])
+        start = near if near is not None and len(near) == system.size else None  # duals are of another size each
         mode = find_mode(
-            system, ties[votes], hyper.likelihood, offset=offset[votes], weights=weights[votes], accuracy=1e-2
+            system, ties[votes], hyper.likelihood, start, offset=offset[votes], weights=weights[votes], accuracy=1e-2
         )
-        return mode.objective - 0.5 * system.log_determinant(mode.terms.information)
+        return mode.objective - 0.5 * system.log_determinant(mode.terms.information), mode.coefficients
 
-    together = log_evidence(slice(None))
-    evidences = np.array([log_evidence(slice(place)) + log_evidence(slice(place, None)) for place in places])
+    together, near = log_evidence(slice(None), None)
+    before, since = near, near
+    found: list[float] = []
+    for place in places:
+        first, before = log_evidence(slice(place), before)
+        second, since = log_evidence(slice(place, None), since)
+        found.append(first + second)
+    evidences = np.array(found)
     shares = evidences - together - WORTH * (len(observations) - places) + np.log(np.diff([*places, len(observations)]))
     amount, best = float(np.logaddexp.reduce(shares)), int(shares.argmax())
     return Suspicion(amount, int(when[places[best]]), amount - float(evidences[best] - together))

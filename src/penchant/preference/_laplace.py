@@ -95,7 +95,10 @@ class Primal:
         return np.linalg.solve(self._precision(curvature), self.design.T @ sensitivity)
 
     def _precision(self, weights: Array) -> Array:
-        return self._unit + (self.design.T * weights) @ self.design
+        if (weights < 0).any():
+            return self._unit + (self.design.T * weights) @ self.design
+        scaled = np.sqrt(weights)[:, None] * self.design
+        return self._unit + scaled.T @ scaled  # of a matrix and its own transpose only half is computed
 
 
 class Dual:

@@ -61,6 +61,10 @@ class Observations:
         """The same votes as the first ``width`` features see them."""
         return replace(self, differences=self.differences[:, :width])
 
+    def rows(self, kept: Int[np.ndarray, " k"]) -> "Observations":
+        """Some of the rows, with the same images having effects of their own."""
+        return replace(self.where(kept), images=self.images[kept])
+
     def where(self, kept: Bool[np.ndarray, " t"] | Int[np.ndarray, " k"]) -> "Observations":
         """Some of the rows, or all in another order, with effects of the images that are often among them."""
         images = self.images[kept]
