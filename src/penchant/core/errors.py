@@ -51,6 +51,10 @@ class StudyMissing(PenchantError):
     """There is no study where one was asked for."""
 
 
+class DatabaseAway(StudyMissing):
+    """The database server cannot be reached now, or is being restarted; what was acknowledged is in it."""
+
+
 class StudyExists(PenchantError):
     """A study is already there and would be overwritten."""
 

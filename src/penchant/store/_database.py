@@ -17,11 +17,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from penchant.core.errors import (
     BadConfiguration,
+    DatabaseAway,
     PenchantError,
     StorageFull,
     StudyBusy,
     StudyDamaged,
-    StudyMissing,
     StudyTooNew,
 )
 
@@ -40,6 +40,8 @@ _FULL_EXTENDED = {
 }
 _FULL_POSTGRESQL = {"53100", "53000", "54000"}
 _BUSY_POSTGRESQL = {"55P03", "57014", "40001", "40P01", "53300"}
+_AWAY_POSTGRESQL = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
+"""Shutting down, crashed, starting, and connections that could not be made or were lost."""
 
 
 class Database:
@@ -114,7 +116,9 @@ class Database:
 
     def _connected(self) -> Engine:
         if self.url.get_backend_name() != "sqlite":
-            return _made(self.url, {"pool_pre_ping": True})
+            # the write lock is taken by a first statement, so the next ones must see what was committed before it
+            isolation = {"isolation_level": "READ COMMITTED"} if self.url.get_backend_name() == "postgresql" else {}
+            return _made(self.url, {"pool_pre_ping": True, **isolation})
         engine = _made(self.url, {"connect_args": {"timeout": BUSY_SECONDS}})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -150,8 +154,11 @@ class Database:
                 f"{self.where} was locked by another process for more than {BUSY_SECONDS:g} seconds ({text}). "
                 "Wait for the other process to finish, then try again."
             )
-        if code is None and self.path is None:
-            return StudyMissing(f"the database at {self.where} cannot be reached: {text}")
+        if self.path is None and (code is None or code in _AWAY_POSTGRESQL):
+            return DatabaseAway(
+                f"the database at {self.where} cannot be reached: {text.strip()}. "
+                "Everything acknowledged so far is in it; try again when it runs"
+            )
         if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
             return StudyDamaged(f"{self.where} cannot be opened for writing ({text}). Check its permissions.")
         return StudyDamaged(

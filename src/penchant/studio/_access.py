@@ -1,13 +1,20 @@
 """Who may use the page: a secret for each run, a check that requests come from the page, headers that say no."""
 
 import hmac
+import json
+import os
 import secrets
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
 from fastapi import HTTPException, Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from penchant.core.errors import StudyDamaged
+from penchant.study.files import storage_errors
 
 HOSTS = ("127.0.0.1", "localhost")
 HEADERS = {
@@ -29,14 +36,18 @@ def _secret() -> str:
 
 @dataclass(frozen=True)
 class Access:
-    """The secrets of one run, 256 bits each: ``token`` opens the page, ``csrf`` proves that the page is speaking."""
+    """Secrets of 256 bits each: ``token`` opens the page, ``csrf`` proves that the page is speaking.
+
+    Fresh ones where a page is served once; those of :func:`kept_access` for a studio, so that pages which are open when
+    it is killed go on with the next one, and so that several processes let in the same people.
+    """
 
     token: str = field(default_factory=_secret)
     csrf: str = field(default_factory=_secret)
 
     @property
     def cookie(self) -> str:
-        """The cookie's name: two runs on one machine share a host, so each has a name of its own."""
+        """The cookie's name: two studies on one machine share a host, so each has a name of its own."""
         return f"penchant_{sha256(self.token.encode()).hexdigest()[:12]}"
 
     def opens(self, token: str) -> bool:
@@ -59,6 +70,36 @@ class Access:
             raise HTTPException(403, "the request does not come from this page")
         if not _equal(request.headers.get("x-csrf-token", ""), self.csrf):
             raise HTTPException(403, "the page is out of date; reload it")
+
+
+def kept_access(study: Path) -> Access:
+    """The secrets of a study's studio: made at its first start, in a file that only its owner may read.
+
+    Removing ``studio.json`` takes all addresses and the owner's cookies back; invitations are not touched by it.
+
+    Raises:
+        StudyDamaged: the file is not what was written.
+        StorageFull, BadConfiguration: it cannot be written.
+    """
+    path = study / "studio.json"
+    if not path.exists():
+        made = path.with_name(f"studio.{secrets.token_hex(8)}.partial")
+        with storage_errors(study):
+            try:
+                with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    json.dump(asdict(Access()), file)
+                with suppress(FileExistsError):  # another process was quicker: its secrets are everybody's
+                    os.link(made, path)
+            finally:
+                made.unlink(missing_ok=True)
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        access = Access(str(kept["token"]), str(kept["csrf"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyDamaged(f"{path} cannot be read ({error}); remove it, and the studio makes a new one") from None
+    if min(len(access.token), len(access.csrf)) < len(_secret()):
+        raise StudyDamaged(f"the secrets in {path} are too short; remove it, and the studio makes a new one")
+    return access
 
 
 def _equal(found: str, wanted: str) -> bool:

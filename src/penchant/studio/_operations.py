@@ -99,6 +99,14 @@ class OperationsApi:
                 raise HTTPException(503, str(error)) from None
             return {"status": "ok"}
 
+        @app.get("/api/v1/belief", tags=["operations"], responses=shapes.refusals(409))
+        def belief(_who: Annotated[Visitor, Depends(self.shared.visitors.owner)]) -> shapes.Belief:
+            """What this process has learned, all that is stored included: to compare processes, or with a replay."""
+            with self.shared.learning() as study:
+                study.catch_up()
+                taste = study.taste
+                return shapes.Belief(through=taste.through, votes=len(taste.votes), sha256=taste.hash)
+
         @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse, responses=shapes.refusals())
         async def metrics(who: Annotated[Visitor, Depends(self.shared.visitors.owner)]) -> PlainTextResponse:
             """Figures for Prometheus; with ``Authorization: Bearer`` and the token of the run."""

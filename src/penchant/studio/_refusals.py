@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from penchant.core.errors import (
     BadConfiguration,
     BadVote,
+    DatabaseAway,
     NotReady,
     StorageFull,
     StudyBusy,
@@ -14,10 +15,10 @@ from penchant.core.errors import (
 )
 
 STATUS = {
-    BadVote: 409, NotReady: 409, StudyBusy: 503, StorageFull: 507, UnknownName: 422, StudyMissing: 404,
-    BadConfiguration: 422,
+    BadVote: 409, NotReady: 409, StudyBusy: 503, StorageFull: 507, UnknownName: 422, DatabaseAway: 503,
+    StudyMissing: 404, BadConfiguration: 422,
 }  # fmt: skip
-"""What a cause of Penchant's is over HTTP; 500 for all others."""
+"""What a cause of Penchant's is over HTTP, the first that fits; 500 for all others."""
 
 
 def refusal(error: Exception) -> tuple[int, str, dict[str, str] | None]:

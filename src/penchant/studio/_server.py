@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from penchant.core.errors import BadConfiguration
-from penchant.studio._access import Access
+from penchant.studio._access import Access, kept_access
 from penchant.studio._app import voting_app
 from penchant.studio._session import VotingSession
 from penchant.studio._studio import ROUND, Studio
@@ -79,8 +79,9 @@ def serve_studio(
 
     Raises:
         BadConfiguration: the port is taken or not allowed, or ``votes`` is below 1.
+        StudyDamaged: the study's ``studio.json``, where its secrets are, cannot be read.
     """
-    access = Access()
+    access = kept_access(study.path)
     studio = Studio(study, access, votes, origin)
     try:
         _run(

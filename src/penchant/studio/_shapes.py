@@ -237,6 +237,15 @@ class VotersShown(BaseModel):
     voters: list[VoterShown]
 
 
+class Belief(BaseModel):
+    """What a process has learned: ``through`` is the last event of the log that counts in ``sha256``, the hash of all
+    numbers of the taste. Two processes that say the same ``through`` say the same hash."""
+
+    through: int
+    votes: int
+    sha256: str
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The refusals a route may answer with, for OpenAPI."""
     said = {

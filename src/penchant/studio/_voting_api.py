@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 
-from penchant.core.errors import BadVote, PenchantError, QuotaReached, StudyMissing, UnknownName
+from penchant.core.errors import BadVote, DatabaseAway, QuotaReached, StudyMissing, UnknownName
 from penchant.store import NewVote
 from penchant.studio import _shapes as shapes
 from penchant.studio._shared import SharedStudy
@@ -168,7 +168,7 @@ class VotingApi:
             return int(version), int(row)
         try:
             place = self.shared.study.store.image_place(image)
-        except PenchantError as error:
+        except BadVote as error:
             raise HTTPException(404, str(error)) from None
         if place is None:
             raise HTTPException(404, "this image is no candidate of a generator, so it cannot be liked")
@@ -180,6 +180,8 @@ def _missing() -> Generator[None]:
     """A generator version that there is not is an address that there is not."""
     try:
         yield
+    except DatabaseAway:
+        raise
     except (UnknownName, StudyMissing) as error:
         raise HTTPException(404, str(error)) from None
 
