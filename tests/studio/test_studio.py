@@ -22,9 +22,10 @@ from penchant.studio._compare import verdict
 from penchant.studio._texts import languages
 from penchant.study import Study, StudySettings
 from penchant.study.comparing import Result, result
+from penchant.study.labels import rejected_rows
 from penchant.study.making import Desk, command
 
-PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "admin", "help")
+PLACES = ("vote", "gallery", "taste", "label", "runs", "leaderboard", "admin", "help")
 
 
 class Visitor:
@@ -321,6 +322,44 @@ def test_the_page_says_of_a_comparison_what_the_command_line_says(wins: int, los
     assert verdict(found, languages()["zh"]) != found.sentence
 
 
+def test_own_images_are_kept_and_rejected_before_anything_is_trained(tmp_path: Path) -> None:
+    with new_study(tmp_path) as study, Visitor(study) as visitor:
+        assert "Keep this image?" in visitor.ask("GET", "/label").text
+        asked = visitor.ask("GET", "/api/v1/labels/next?n=3").json()
+        first, second, third = asked["images"]
+        count = len(study.images.train)
+        assert asked["progress"] == {"kept": 0, "rejected": 0, "left": count}
+        row = int(first.split("-")[0])
+        shown = visitor.ask("GET", f"/label/{first}.png")
+        assert np.array_equal(
+            np.asarray(Image.open(io.BytesIO(shown.content))).transpose(2, 0, 1), study.images.train[row]
+        )
+        said = {"image": first, "label": "reject"}
+        answers = [visitor.ask("POST", "/api/v1/labels", said, **{"Idempotency-Key": "label-0001"}) for _ in range(2)]
+        assert [one.status_code for one in answers] == [201, 200]
+        assert answers[0].json() == answers[1].json()
+        other = {"image": second, "label": "keep"}
+        assert visitor.ask("POST", "/api/v1/labels", other, **{"Idempotency-Key": "label-0001"}).status_code == 409
+        assert visitor.ask("POST", "/api/v1/labels", other).json()["progress"]["kept"] == 1
+        assert visitor.ask("GET", f"/api/v1/labels/next?n=1&after={second}").json()["images"] == [third]
+        assert visitor.ask("GET", "/api/v1/labels?label=reject").json()["images"] == [first]
+        back = visitor.ask("POST", "/api/v1/labels/undo").json()
+        assert back == {"image": second, "progress": {"kept": 0, "rejected": 1, "left": count - 1}}
+        assert list(rejected_rows(study)) == [row]
+        assert f"1 of {count} images are left out" in visitor.ask("GET", "/label/sorted").text
+        texts = [one["text"] for one in visitor.ask("GET", "/api/v1/audit").json()["events"]]
+        assert texts == ["labelled an image: Reject", "labelled an image: Keep", "took a label back"]
+
+
+def test_no_image_is_shown_or_labelled_under_a_wrong_name(visitor: Visitor) -> None:
+    (image,) = visitor.ask("GET", "/api/v1/labels/next?n=1").json()["images"]
+    for name in (f"{image}0", "0-" + "0" * 32, "99999-" + "0" * 32):
+        assert visitor.ask("GET", f"/label/{name}.png").status_code in (404, 422)
+        assert visitor.ask("POST", "/api/v1/labels", {"image": name, "label": "keep"}).status_code in (409, 422)
+    assert visitor.ask("POST", "/api/v1/labels", {"image": image, "label": "cat"}).status_code == 422
+    assert visitor.ask("GET", "/label/..%2F..%2Fetc%2Fpasswd.png").status_code in (404, 422)
+
+
 def test_who_was_invited_votes_and_sees_no_more(visitor: Visitor) -> None:
     made = visitor.ask("POST", "/api/v1/invites", {"voter": "anna", "votes": 3}).json()
     guest = TestClient(visitor.studio.app, base_url="http://127.0.0.1:8000")
@@ -332,7 +371,7 @@ def test_who_was_invited_votes_and_sees_no_more(visitor: Visitor) -> None:
     assert guest.get("/help").status_code == 200
     assert "This page is the owner" in guest.get("/admin").text
     assert guest.get("/api/v1/blend?voter=human").status_code == 403
-    for place in ("admin", "gallery", "taste", "runs", "leaderboard", "api/v1/work", "api/v1/invites"):
+    for place in ("admin", "gallery", "taste", "label", "runs", "leaderboard", "api/v1/work", "api/v1/labels/next"):
         assert guest.get(f"/{place}").status_code == 403
     assert guest.get("/api/v1/pairs").json()["progress"]["wanted"] == 3
 

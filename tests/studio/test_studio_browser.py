@@ -16,12 +16,12 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from penchant.studio import Access, Studio
-from penchant.study import Study, StudySettings
+from penchant.study import Sender, Sorting, Study, StudySettings
 from penchant.study.invites import Invites
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = "axe-core@4.10.3"
-PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "admin", "help")
+PLACES = ("vote", "gallery", "taste", "label", "label/sorted?label=keep", "runs", "leaderboard", "admin", "help")
 
 pytestmark = [
     pytest.mark.browser,
@@ -118,7 +118,7 @@ class Person:
         self.page.goto(f"{self.origin}/{place}")
         if place == "gallery":
             expect(self.page.locator("canvas[role=img]").first).to_be_visible()
-        if place == "vote":
+        if place in ("vote", "label"):
             expect(self.page.locator("body")).to_have_attribute("data-state", re.compile("asking|done"))
 
     def ready(self) -> None:
@@ -341,3 +341,73 @@ def test_a_guest_without_a_number_of_votes_is_asked(browser: Browser, opened: Op
     expect(page.locator("body")).to_have_attribute("data-state", "asking")
     expect(page.locator("#live")).to_have_text("Pair 1.")
     guest.close()
+
+
+def test_images_are_kept_rejected_put_off_and_taken_back_by_keyboard(browser: Browser, opened: Opened) -> None:
+    person = Person(browser, opened, viewport={"width": 1280, "height": 800})
+    page = person.page
+    sorting = Sorting(opened.study, Sender("human", "a test"))
+    before = sorting.standing
+    assert (before.kept, before.rejected) == (0, 0)
+    person.open("label")
+
+    def shown() -> str:
+        person.ready()
+        name = page.locator("#single img").get_attribute("src")
+        assert name is not None
+        return name.removeprefix("/label/").removesuffix(".png")
+
+    first = shown()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#kept")).to_have_text("1")
+    second = shown()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#rejected")).to_have_text("1")
+    put_off = shown()
+    page.keyboard.press("Space")
+    fourth = shown()
+    assert len({first, second, put_off, fourth}) == 4
+    page.keyboard.press("z")
+    assert shown() == put_off
+    page.keyboard.press("z")
+    expect(page.locator("#rejected")).to_have_text("0")
+    assert shown() == second
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#rejected")).to_have_text("1")
+    assert shown() == put_off
+    page.keyboard.press("p")
+    assert page.evaluate("getComputedStyle(document.querySelector('#single img')).imageRendering") == "pixelated"
+    assert (sorting.listed("keep"), sorting.listed("reject")) == ([first], [second])
+    box = page.locator("#single img").bounding_box()
+    assert box is not None
+    assert box["height"] > 600, "as large as the window allows"
+    person.open("label/sorted")
+    page.get_by_role("button", name="Keep: image").press("Enter")
+    expect(page.get_by_role("button", name="Reject: image")).to_be_focused()
+    assert sorting.listed("reject") == []
+    assert person.complaints == []
+    person.context.close()
+
+
+def test_labels_wait_while_the_server_is_gone_and_the_end_has_a_face(browser: Browser, opened: Opened) -> None:
+    person = Person(browser, opened, viewport={"width": 390, "height": 800}, has_touch=True)
+    page = person.page
+    sorting = Sorting(opened.study, Sender("human", "another test"))
+    for number, name in enumerate(sorting.next(1000)[2:]):
+        sorting.label(name, "keep", f"test-key-{number}")
+    left = sorting.standing.left
+    assert left == 2
+    person.open("label")
+    person.ready()
+    page.route("**/api/v1/**", lambda route: route.abort())
+    page.get_by_role("button", name="Reject", exact=True).tap()
+    expect(page.locator("#strip")).to_contain_text("Kept here and sent again: 1.")
+    page.unroute("**/api/v1/**")
+    expect(page.locator("#strip")).to_be_empty()
+    person.ready()
+    page.get_by_role("button", name="Keep", exact=True).tap()
+    expect(page.get_by_role("heading", name="All images are sorted")).to_be_focused()
+    assert sorting.standing.left == 0
+    page.get_by_role("button", name="Go on voting").tap()
+    expect(page).to_have_url(f"{opened.origin}/vote")
+    person.context.close()

@@ -19,6 +19,10 @@ def said(event: Event, texts: Texts) -> str:
             return texts("audit.revoke", invite=payload.get("invite"))
         case "enter":
             return texts("audit.enter", invite=payload.get("invite"))
+        case "label":
+            name = payload.get("label")
+            called = texts.said(f"label_says.{name}", str(name))
+            return texts("audit.unlabel") if name is None else texts("audit.label", label=called)
         case "like" | "signal":
             place = f"{payload.get('pool')}-{payload.get('row')}"
             return texts("audit.like" if payload.get("positive", True) else "audit.dislike", image=place)

@@ -16,6 +16,7 @@ from penchant.studio._gallery import PAGE, Gallery, Order
 from penchant.studio._portrait import TastePage
 from penchant.studio._rounds import Rounds
 from penchant.studio._shared import SharedStudy
+from penchant.studio._sorting import SortingPages
 from penchant.studio._texts import COOKIE, languages, texts_for
 from penchant.studio._versions import versions_listed
 from penchant.studio._visitors import Visitor
@@ -23,7 +24,7 @@ from penchant.studio._work import Work
 from penchant.study import Study
 
 TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
-PLACES = ("vote", "gallery", "taste", "runs", "leaderboard", "admin", "help")
+PLACES = ("vote", "gallery", "taste", "label", "runs", "leaderboard", "admin", "help")
 """The pages, in the order in which they are offered."""
 _YEAR = 365 * 24 * 3600
 _MORE_VOTES = 20
@@ -180,6 +181,7 @@ def add_pages(app: FastAPI, shared: SharedStudy, work: Work, voting: Rounds) -> 
     admin = Admin(shared, pages.page)
     app.add_api_route("/admin", admin.show, dependencies=anybody, include_in_schema=False)
     app.add_api_route("/api/v1/blend", admin.blend, dependencies=[Depends(visitors.owner)])
+    SortingPages(shared, pages.page).add_to(app)
     compare = Compare(shared.study, pages.page)
     app.add_api_route("/compare", compare.show, dependencies=visitor, include_in_schema=False)
     app.add_api_route("/leaderboard", compare.standings, dependencies=visitor, include_in_schema=False)

@@ -6,6 +6,7 @@ from penchant.study.invites import Invite, Invites, open_invites
 from penchant.study.report import write_report
 from penchant.study.selecting import SelectionPlan
 from penchant.study.settings import StudySettings
+from penchant.study.sorting import Sorted, Sorting
 from penchant.study.study import Question, Study
 from penchant.study.sufficiency import Sufficiency, Verdict
 from penchant.study.voting import HUMAN, BrowserVoting, vote
@@ -20,6 +21,8 @@ __all__ = [
     "Question",
     "SelectionPlan",
     "Sender",
+    "Sorted",
+    "Sorting",
     "Study",
     "StudySettings",
     "Sufficiency",

@@ -109,7 +109,11 @@ class Labels:
         Raises:
             StudyDamaged: one of them cannot be read.
         """
-        found: dict[tuple[str, str], Label] = {}
+        return Labels(()).followed_by(events)
+
+    def followed_by(self, events: Iterable[Event]) -> "Labels":
+        """Those that are left when more events come after these; raises StudyDamaged as :meth:`replayed`."""
+        found = {(one.voter, one.image): one for one in self.given}
         for event in events:
             try:
                 told = event.payload
