@@ -191,9 +191,9 @@ def test_train_starts_no_step_that_would_overrun_the_time(monkeypatch: pytest.Mo
     assert end.clock.seconds == 18.0
 
 
-def test_train_counts_the_seconds_of_earlier_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_counts_the_seconds_of_earlier_parts(tmp_path: Path) -> None:
     now = [0.0]
-    monkeypatch.setattr(loop, "perf_counter", lambda: now[0])
+    workspace = Workspace(tmp_path, clock=lambda: now[0])
     objective = noisy()
 
     def loss(batch: Batch, noise: Generator, clock: Clock) -> Loss:
@@ -204,12 +204,12 @@ def test_train_counts_the_seconds_of_earlier_parts(tmp_path: Path, monkeypatch: 
 
     timed = replace(objective, loss=loss)
     with pytest.raises(Interrupted):
-        train([timed], DATA, Budget(seconds=10), Rng(0), Workspace(tmp_path), SETTINGS)
+        train([timed], DATA, Budget(seconds=10), Rng(0), workspace, SETTINGS)
     now[0] = 1000.0
-    end = train([timed], DATA, Budget(seconds=10), Rng(0), Workspace(tmp_path), SETTINGS)
+    end = train([timed], DATA, Budget(seconds=10), Rng(0), workspace, SETTINGS)
     assert end.clock.seconds == 9.0
     assert end.clock.step == 9
-    again = train([timed], DATA, Budget(seconds=10), Rng(0), Workspace(tmp_path), SETTINGS)
+    again = train([timed], DATA, Budget(seconds=10), Rng(0), workspace, SETTINGS)
     assert again.clock == end.clock
 
 

@@ -1,114 +1,99 @@
-"""Families of generators on the same images with the same computing: how far they get, and what it looks like."""
+"""Families of generators, and those of other libraries, on the same images for as long: how far they get."""
 
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
+from penchant.bench._generator_trials import Ground, Kept, Trial, rows
+from penchant.bench._peers import PEERS
 from penchant.bench._running import Row
-from penchant.core.contracts import FEATURES, GENERATORS, METRICS, Budget, Generator, Progress, Report, Workspace
-from penchant.core.errors import BadConfiguration
-from penchant.core.rng import Rng
+from penchant.core.contracts import GENERATORS, Progress, Report
+from penchant.core.errors import BadConfiguration, NotCapable
 from penchant.data import ImageSettings, open_images
 from penchant.data.sheet import contact_sheet
 
-_FIGURES = ("kid", "recall", "coverage")
 _SHOWN = 64
-_TRIAL = 0.06
-"""Share of the time that goes into finding out how many images a core learns from in a second."""
 
 
 @dataclass(frozen=True)
 class Generators:
-    """KID, recall and coverage against held-out images, of generators that had equally many core-seconds.
+    """KID, recall, coverage and memorisation against held-out images, of generators that had equally many core-seconds.
 
-    Time is that of the process on its cores, not of the clock on the wall, so that a busy machine does not matter:
-    a short trial tells how many images each family learns from in a core-second, and the run proper gets that many.
-    What it used is given with every row. Run with ``OMP_NUM_THREADS=1``. The judge is ``random_convolutions``, fitted
-    to training images. Errors are those of sampling images, not of training again.
+    Time is that of the process on its cores, not of the clock on the wall, so that a busy machine matters less (its
+    memory is still shared). All that a family does counts, its start included; drawing samples does not, and is given
+    beside. Run with ``OMP_NUM_THREADS=1``. The judge is ``random_convolutions``, fitted to training images. Errors are
+    over the seeds; of a single one, those of sampling images. Seeds are the outermost loop, and with ``results`` what
+    was stopped goes on where it was.
+
+    Peers are ``peer_pythae_vae``, ``peer_pythae_convolutional_vae``, ``peer_pythae_vae_gan``, ``peer_pythae_vq_vae``,
+    ``peer_torchcfm`` and ``peer_dcgan`` (PyTorch's tutorial); those that are not installed are left out, and a row
+    says so (:mod:`penchant.bench._peers`).
 
     Attributes:
         source: images, as ``penchant new`` takes them.
         size: pixels a side.
         colour: three channels, or one.
-        generators: families with settings.
+        generators: families with settings, and peers.
         core_seconds: for training each of them.
         compared: images a side, at most as many as are held out.
-        sheets: folder for a sheet of 64 images each and of held-out ones; none without.
+        seeds: trainings of each.
+        results: a file of finished trainings, which are not done again.
+        sheets: folder for a sheet of 64 images of each first training and of held-out ones; none without.
     """
 
     source: str = "pictures:4000"
     size: int = 32
     colour: bool = True
-    generators: tuple[str, ...] = ("vae", "gan", "dcgan")
+    generators: tuple[str, ...] = ("vae", "vae_gan", "vq_vae", "gan", "dcgan", *PEERS)
     core_seconds: float = 300.0
     compared: int = 2000
+    seeds: int = 1
+    results: str | None = None
     sheets: str | None = None
 
     def __post_init__(self) -> None:
-        if self.core_seconds <= 0 or self.compared < 100:
-            raise BadConfiguration("core_seconds must be positive and compared at least 100")
+        if self.core_seconds <= 0 or self.compared < 100 or self.seeds < 1:
+            raise BadConfiguration("core_seconds and seeds must be positive and compared at least 100")
+        for spec in self.generators:
+            if spec not in PEERS:
+                GENERATORS.make(spec)
 
     def run(self, quick: bool, report: Report) -> list[Row]:
-        """Three figures a generator; ``quick`` trains for a thirtieth of the time."""
-        seconds = self.core_seconds / 30 if quick else self.core_seconds
+        """Four figures a generator; ``quick`` trains once, for a thirtieth of the time."""
+        seconds, seeds = (self.core_seconds / 30, 1) if quick else (self.core_seconds, self.seeds)
         settings = ImageSettings(size=self.size, colour=self.colour)
-        rows: list[Row] = []
+        kept, trials, left_out = Kept(self.results), list[Trial](), dict[str, Row]()
+        name = f"{Path(self.source).name} {self.size} px {'colour' if self.colour else 'grey'}"
         with tempfile.TemporaryDirectory() as temporary:
-            images = open_images(self.source, settings, Path(temporary) / "images", report)
-            train, held_out = np.asarray(images.train), np.asarray(images.holdout[: self.compared])
-            self._draw("held out", held_out)
-            judge = FEATURES.make("random_convolutions").fit(_floats(train[:5000]), None, Rng(0))
-            real, unseen = (_floats(part) for part in (held_out, train[: len(held_out)]))
-            for place, spec in enumerate(self.generators):
-                report(Progress(f"generator {place + 1} of {len(self.generators)}", place / len(self.generators)))
-                generator, learned, used = _fitted(spec, train, seconds, Path(temporary) / f"{place}", report)
-                made = generator.sample(len(held_out), Rng(1))
-                self._draw(spec, (made * 255).round().to(torch.uint8).numpy())
-                with torch.no_grad():
-                    features = [judge(part).numpy() for part in (real, made, unseen)]
-                for name in _FIGURES:
-                    found = METRICS.make(name).measure(*features, "random_convolutions", np.random.default_rng(0))
-                    error = None if found.low is None or found.high is None else (found.high - found.low) / 3.92
-                    note = f"{learned:,} images seen; real images: {found.floor:.4g}"
-                    rows.append(Row(f"{spec}: {name}", found.value, error, seconds=used, note=note))
-        return rows
+            images = open_images(self.source, settings, Path(temporary), report)
+            held_out = np.asarray(images.holdout[: self.compared])
+            ground = Ground.of(name, np.array(images.train), held_out)
+            self._draw(name, "held out", held_out)
+            for seed in range(seeds):
+                for place, spec in enumerate(self.generators):
+                    done = (seed * len(self.generators) + place) / (seeds * len(self.generators))
+                    report(Progress(f"seed {seed}: {spec}", done))
+                    try:
+                        trials.append(self._trial(ground, spec, seconds, seed, kept, report))
+                    except NotCapable as error:
+                        left_out[spec] = Row.left_out(f"{name}, {spec}", str(error))
+            return rows(name, trials, ground.floors()) + list(left_out.values())
 
-    def _draw(self, name: str, images: UInt8[np.ndarray, "n c h w"]) -> None:
+    def _trial(self, ground: Ground, spec: str, seconds: float, seed: int, kept: Kept, report: Report) -> Trial:
+        found = kept.find(ground.name, spec, seconds, seed)
+        if found is not None:
+            return found
+        trial, made = ground.trial(spec, seconds, seed, report)
+        if seed == 0:
+            self._draw(ground.name, f"{spec} {seconds:g}", made)
+        return kept.add(trial)
+
+    def _draw(self, ground: str, what: str, images: UInt8[np.ndarray, "n c h w"]) -> None:
         if self.sheets is not None:
             folder = Path(self.sheets)
             folder.mkdir(parents=True, exist_ok=True)
-            name = "".join(letter if letter.isalnum() else "-" for letter in name)
+            name = "".join(letter if letter.isalnum() else "-" for letter in f"{ground} {what}")
             contact_sheet(images[:_SHOWN], columns=16).save(folder / f"{name}.png")
-
-
-def _fitted(
-    spec: str, images: UInt8[np.ndarray, "n c h w"], seconds: float, folder: Path, report: Report
-) -> tuple[Generator, int, float]:
-    """The generator after as many images as fit into the core-seconds, how many those are, and what they took."""
-
-    def fit(count: int, where: str) -> tuple[Generator, float]:
-        start = time.process_time()
-        workspace = Workspace(folder / where, report)
-        generator = GENERATORS.make(spec).fit(images, Budget(images=count), Rng(0), workspace)
-        return generator, time.process_time() - start
-
-    count = 256
-    fit(count, "first")  # pays what is paid once: kernels, the precision that was measured
-    _, taken = fit(count, "again")
-    before = 0.0
-    while before == 0.0 or (taken < _TRIAL * seconds and count < 1_000_000):
-        count, before = 4 * count, taken
-        _, taken = fit(count, f"trial-{count}")
-    each = max((taken - before) / (0.75 * count), 0.5 * taken / count)  # without sheets and start, which cost the same
-    count = max(256, round((seconds - (taken - each * count)) / each))
-    generator, used = fit(count, "whole")
-    return generator, count, used
-
-
-def _floats(images: UInt8[np.ndarray, "n c h w"]) -> Float[torch.Tensor, "n c h w"]:
-    return torch.from_numpy(images / np.float32(255))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -284,12 +285,15 @@ class Workspace:
     """Where a long fit keeps its checkpoints and sample sheets, so that it can be resumed, and who is told of it.
 
     ``examine`` judges samples of the generator now and then, against images that are never trained on; the fit then
-    keeps the best state that it saw, and ends early where nothing better comes.
+    keeps the best state that it saw, and ends early where nothing better comes. ``clock`` counts the seconds of a
+    budget: those on the wall, or with ``time.process_time`` those of the process, where a busy machine should not
+    matter.
     """
 
     directory: Path
     report: Report = silent
     examine: Callable[[Generator], Examined] | None = None
+    clock: Callable[[], float] = perf_counter
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -186,7 +185,7 @@ def fit_codes(
     ``seen`` and ``before`` are what the autoencoder's training took and the seconds around it; ``annotations`` give the
     images' weights, and conditions where the flow is to be conditional. Raises what ``train`` raises.
     """
-    start = perf_counter()
+    start = workspace.clock()
     image = ImageSpec(images.shape[1], images.shape[2])
     chosen = np.sort(rng.child("coded").numpy().permutation(len(images))[:_CODED])
     weights, conditions = (
@@ -198,7 +197,7 @@ def fit_codes(
     flow = seeded(rng.child("flow network"), lambda: stage.flow(len(scale.used), width))
     generator = CodedImages(kind, component, image, network, flow, scale, width, judge)
 
-    (around,) = Processes().mean([before + perf_counter() - start])
+    (around,) = Processes().mean([before + workspace.clock() - start])
     left = stage.left(budget, seen, around)
     columns = [column.numpy() for column in scale.standardise(mean, log_variance)]
     columns += [] if conditions is None else [conditions.astype(np.float32)]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from jaxtyping import UInt8
@@ -84,14 +83,14 @@ class VAE:
             Interrupted: Ctrl-C; fit again with the same arguments to go on.
             TrainingDiverged: the numbers blew up; a lower learning rate helps.
         """
-        start = perf_counter()
+        start = workspace.clock()
         image = image_spec(images, "a VAE")
         weights = annotations.weights
         if self.mirror:
             images = np.concatenate([images, images[..., ::-1]])
             weights = None if weights is None else np.tile(weights, 2)
         network = seeded(rng.child("network"), lambda: Autoencoder(image, self.code_dim, self.widths))
-        before = perf_counter() - start
+        before = workspace.clock() - start
         loss = NegativeElbo(network, self.beta, self.free_bits)
         objective = Objective("autoencoder", network, loss, MuonAdam(self.learning_rate), half_life=10_000)
         seen = train(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from jaxtyping import UInt8
@@ -104,7 +103,7 @@ class VAEGAN:
             Interrupted: Ctrl-C; fit again with the same arguments to go on.
             TrainingDiverged: the numbers blew up; a lower learning rate or a larger gamma helps.
         """
-        start = perf_counter()
+        start = workspace.clock()
         image = image_spec(images, "a VAE-GAN")
         annotations = replace(annotations, conditions=training_conditions(annotations, len(images)))
         if self.mirror:
@@ -118,7 +117,7 @@ class VAEGAN:
             Objective("discriminator", judge, telling, adam, half_life=None, starts=self.joins / 2),
             Objective("autoencoder", network, judged, MuonAdam(self.learning_rate), half_life=10_000),
         ]
-        before = perf_counter() - start
+        before = workspace.clock() - start
         seen = train(
             players,
             [images],

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -123,15 +122,15 @@ class VQVAE:
             Interrupted: Ctrl-C; fit again with the same arguments to go on.
             TrainingDiverged: the numbers blew up; a lower learning rate helps.
         """
-        start = perf_counter()
+        start = workspace.clock()
         image = image_spec(images, "a VQ-VAE")
         annotations = Annotations(annotations.weights, training_conditions(annotations, len(images)))
         if self.mirror:
             images, annotations = mirrored(images, annotations)
         network = seeded(rng.child("network"), lambda: self._autoencoder(image))
-        before = perf_counter() - start
+        before = workspace.clock() - start
         seen = self._fit_autoencoder(network, images, annotations, budget, rng.child("autoencoder"), workspace)
-        start = perf_counter()
+        start = workspace.clock()
         chosen = np.sort(rng.child("tokened").numpy().permutation(len(images))[:_TOKENED])
         weights, conditions = (
             None if rows is None else rows[chosen] for rows in (annotations.weights, annotations.conditions)
@@ -145,7 +144,7 @@ class VQVAE:
             "tokens", model, TokenLikelihood(model), MuonAdam(self.token_learning_rate), half_life=20_000
         )
         columns = [tokens] if conditions is None else [tokens, conditions]
-        (around,) = Processes().mean([before + perf_counter() - start])
+        (around,) = Processes().mean([before + workspace.clock() - start])
         left = self._left(budget, seen, around)
         settings = Settings("tokens", batch=self.batch)
         train(

@@ -121,7 +121,8 @@ def train(
     >>> end.clock.images
     1024
     """
-    start = perf_counter()
+    now = workspace.clock if workspace is not None else perf_counter
+    start = now()
     settings = settings or Settings()
     schedule = Schedule(budget, settings.warm_up, settings.lowest)
     with interruptible() as interruption:
@@ -134,6 +135,7 @@ def train(
             settings,
             preview,
             interruption,
+            now,
             start,
             processes,
             weights,
@@ -157,6 +159,7 @@ class _Run:
         settings: Settings,
         preview: Preview | None,
         interruption: Interruption,
+        now: Callable[[], float],
         start: float,
         processes: Processes | None,
         weights: Float[np.ndarray, " n"] | None,
@@ -164,7 +167,7 @@ class _Run:
     ):
         self.processes = processes or Processes()
         self.schedule, self.rng, self.workspace, self.settings = schedule, rng, workspace, settings
-        self.preview, self.interruption = preview, interruption
+        self.preview, self.interruption, self.now = preview, interruption, now
         device, share = self.processes.device, (self.processes.index, self.processes.count)
         self.size = -(-settings.batch // self.processes.count) * self.processes.count
         self.trainees = [Trainee(objective, device) for objective in objectives]
@@ -186,11 +189,11 @@ class _Run:
         resumed = self.clock.images
         self._tick()
         while not (self.schedule.over(self.clock, self.step_seconds) or self.looks.hopeless):
-            before = perf_counter()
+            before = self.now()
             for trainee, batches in zip(self.trainees, self.batches, strict=True):
                 if self.clock.fraction >= trainee.objective.starts:
                     self._improve(trainee, batches)
-            self._tick(steps=1, taken=perf_counter() - before)
+            self._tick(steps=1, taken=self.now() - before)
             self._between_steps()
         if self.clock.images > resumed:
             self._look(last=True)
@@ -283,7 +286,7 @@ class _Run:
     def _tick(self, steps: int = 0, taken: float = 0.0) -> None:
         """Advance the clock; all processes agree about the time and about whether to stop."""
         wished = float(self.interruption.wished)
-        seconds, taken, wished = self.processes.mean([perf_counter() - self.start, taken, wished])
+        seconds, taken, wished = self.processes.mean([self.now() - self.start, taken, wished])
         self.interruption.wished = wished > 0
         images = self.clock.images + steps * self.size
         self.clock = Clock(self.clock.step + steps, images, seconds, self.schedule.fraction(images, seconds))
