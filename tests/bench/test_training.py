@@ -1,12 +1,14 @@
 """The benchmark of active training, small; and what its rows say of trainings that are known."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from penchant.bench._training_rows import ALL, as_good, summary
+from penchant.bench._training_rows import ALL, as_good, loss, summary
 from penchant.bench._training_trials import Kept, Trial
 from penchant.bench.training import Training
 from penchant.core.contracts import silent
@@ -42,19 +44,44 @@ def test_finished_trainings_are_kept_and_not_done_again(tmp_path: Path):
     assert any("12 by random" in row.what for row in rows)
 
 
-def test_a_share_is_as_good_where_kid_is_within_error_and_coverage_holds():
-    everything = [_trial(ALL, 1.0, seed, 0.1 + 0.01 * seed) for seed in range(3)]
-    alike = [_trial("density", 0.1, seed, 0.1 + 0.01 * (2 - seed)) for seed in range(3)]
-    worse = [_trial("random", 0.1, seed, 0.2 + 0.01 * seed + 0.001 * (seed % 2)) for seed in range(3)]
-    narrow = [_trial("k_centre", 0.1, seed, 0.1 + 0.01 * seed, coverage=0.4) for seed in range(3)]
-    trials = everything + alike + worse + narrow
+def test_a_share_is_as_good_only_where_that_is_shown():
+    everything = [_trial(ALL, 1.0, seed, 1.0 + 0.01 * seed) for seed in range(3)]
+    alike = [_trial("density", 0.1, seed, 1.0 + 0.01 * seed + 0.001 * (seed % 2)) for seed in range(3)]
+    worse = [_trial("random", 0.1, seed, 1.5 + 0.01 * seed + 0.001 * (seed % 2)) for seed in range(3)]
+    narrow = [_trial("k_centre", 0.1, seed, 1.0 + 0.01 * seed, coverage=0.4) for seed in range(3)]
+    noisy = [_trial("typicality", 0.1, seed, 1.0 + 0.8 * (seed - 1)) for seed in range(3)]
+    trials = everything + alike + worse + narrow + noisy
     assert as_good(trials, "density", 0.1) is True
     assert as_good(trials, "random", 0.1) is False
     assert as_good(trials, "k_centre", 0.1) is False
+    assert as_good(trials, "typicality", 0.1) is None, "the same mean, but nothing is shown"
     assert as_good(trials[:1] + alike[:1], "density", 0.1) is None
-    rows = {row.what: row for row in summary(trials, ("random", "density"), "adaptive")}
-    assert rows["set, vae: share of the images that best fixed (density) needs"].value == 0.1
-    assert rows["set, vae: share of the images that random needs"].value == 1.0
+    rows = {row.what: row for row in summary(trials, ("random", "density", "typicality"), None)}
+    assert rows["set, vae: share of the images that best fixed (density) needs, shown"].value == 0.1
+    assert rows["set, vae: share of the images that random needs, shown"].value == 1.0
+    told = rows["set, vae, random at 0.1: KID lost, of that of all images"]
+    assert told.value == pytest.approx(0.5 / 1.01, rel=0.01)
+    assert told.note == "worse"
+
+
+def test_what_is_lost_has_the_error_of_paired_seeds():
+    trials = [_trial(ALL, 1.0, seed, 2.0, coverage=0.5) for seed in range(4)]
+    trials += [_trial("random", 0.1, seed, 2.0 + 0.2 * seed, coverage=0.5 - 0.05 * seed) for seed in range(4)]
+    found = loss(trials, "random", 0.1)
+    assert found is not None
+    kid, coverage = found
+    assert (kid.mean, coverage.mean) == (pytest.approx(0.15), pytest.approx(0.15))
+    assert kid.error == pytest.approx(0.1 * np.std([0, 1, 2, 3], ddof=1) / 2)
+    assert kid.upper == pytest.approx(kid.mean + 2.3534 * kid.error, rel=1e-4)
+
+
+def test_only_the_parts_that_are_asked_for_are_run(tmp_path: Path):
+    path = tmp_path / "trials.jsonl"
+    replace(SMALL, results=str(path), sources=("pictures:300",), adaptive=None, parts=("needed",)).run(False, silent)
+    done = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(one["part"], one["strategy"], one["share"]) for one in done] == [
+        ("needed", ALL, 1.0), ("needed", "random", 0.2), ("needed", "random", 0.4),
+    ]  # fmt: skip
 
 
 def test_dirt_is_compared_seed_by_seed():
@@ -75,6 +102,7 @@ def test_dirt_is_compared_seed_by_seed():
         {"seeds": 0},
         {"pool": 10},
         {"sources": ("a/x", "b/x")},
+        {"parts": ("needed", "everything")},
     ],
 )
 def test_what_cannot_be_measured_is_refused(wrong: dict[str, Any]):

@@ -1,6 +1,7 @@
 """How many images a generator needs where they are chosen; what dirt, labels and top-k updates do to it."""
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from penchant.data import ImageSettings, open_images
 _DIRT = 0.3
 _LABELS = 30
 _TOP_K = 0.5
+PARTS = ("needed", "dirty", "wanted", "top-k")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Training:
     strategy. Then: pools of which 30% are images of the next source, against training on everything, where
     ``top_score`` is given 30 labels; a class among those of ``labelled`` that is wanted, labels asked by chance or by
     p(x | y); and top-k updates of the first adversarial family. Errors are standard errors over seeds, differences
-    are paired by seed. Seeds are the outermost loop, so that what was stopped has all parts.
+    are paired by seed. A share of the pool counts as good as all of it only where the difference is *shown* to be
+    within a margin (:mod:`penchant.bench._training_rows`). Seeds are the outermost loop, so that what was stopped has
+    all parts, and ``parts`` says which are run; what is in ``results`` already is told of in any case.
 
     Attributes:
         sources: folders of images; or the embedded set.
@@ -38,11 +42,12 @@ class Training:
         generators: families with settings.
         images_seen: by a training of each of them.
         fixed: strategies to compare, ``random`` among them.
-        adaptive: the one that learns which of them helps.
+        adaptive: the one that learns which of them helps; none without.
         shares: of the pool that they may choose, growing.
         pool: images there are to choose from.
         labels: how many are asked for by p(x | y); by chance also three times as many.
         seeds: trainings of everything.
+        parts: which of needed, dirty, wanted, top-k are run.
         results: a file of finished trainings, which are not done again.
     """
 
@@ -55,11 +60,12 @@ class Training:
     )
     images_seen: tuple[int, ...] = (2000, 2500, 2000)
     fixed: tuple[str, ...] = ("random", "typicality", "density")
-    adaptive: str = "adaptive(arms=('random', 'typicality', 'density', 'k_centre'))"
+    adaptive: str | None = "adaptive(arms=('random', 'typicality', 'density', 'k_centre'))"
     shares: tuple[float, ...] = (0.1, 0.4)
     pool: int = 1000
     labels: tuple[int, ...] = (20, 60)
     seeds: int = 5
+    parts: tuple[str, ...] = PARTS
     results: str | None = None
 
     def __post_init__(self) -> None:
@@ -69,6 +75,8 @@ class Training:
             raise BadConfiguration(f"shares must grow and lie above 0 and at most at 1; found {self.shares}")
         if self.seeds < 1 or self.pool < 100 or not self.sources:
             raise BadConfiguration("there must be a source, a seed, and a pool of 100 images at least")
+        if not self.parts or not set(self.parts) <= set(PARTS):
+            raise BadConfiguration(f"parts must be some of {', '.join(PARTS)}; found {self.parts}")
         if len(set(map(_name, self.sources))) < len(self.sources):
             raise BadConfiguration(f"trainings are kept by the sources' last names, which must differ: {self.sources}")
 
@@ -81,22 +89,33 @@ class Training:
         with tempfile.TemporaryDirectory() as temporary:
             images = {source: self._images(source, Path(temporary), report) for source in self.sources}
             clean = {source: Ground.of(pool, held, pool) for source, (pool, held) in images.items()}
-            dirty = {source: self._dirty(source, images) for source in self.sources if len(images) > 1}
-            wanted = Wanted.of(labelled_pictures(self.labelled, min(6 * self.pool, 6000)), min(2 * self.pool, 2000))
+            dirty = {source: self._dirty(source, images) for source in self._in("dirty", images) if len(images) > 1}
+            wanted = [self._wanted_pool() for _ in self._in("wanted", [self.labelled])]
             for seed in range(self.seeds):
                 for place, generator in enumerate(self.generators):
                     report(Progress(f"seed {seed}, {generator.partition('(')[0]}", seed / self.seeds))
-                    for source, ground in clean.items():
-                        self._needed(_name(source), ground, place, seed, kept)
+                    for source in self._in("needed", clean):
+                        self._needed(_name(source), clean[source], place, seed, kept)
                 report(Progress(f"seed {seed}, dirt, labels, top-k", seed / self.seeds))
                 for source, ground in dirty.items():
                     self._cleaned(_name(source), ground, seed, kept)
-                for asked in sorted({*self.labels, *(3 * one for one in self.labels)}):
-                    for active in (True, False) if asked in self.labels else (False,):
-                        wanted.run(self.generators[0], self.images_seen[0], asked, active, seed, kept)
-                for source, ground in clean.items():
-                    self._top_k(_name(source), ground, seed, kept)
+                for pool in wanted:
+                    self._wanted(pool, seed, kept)
+                for source in self._in("top-k", clean):
+                    self._top_k(_name(source), clean[source], seed, kept)
         return summary(kept.trials, self.fixed, self.adaptive)
+
+    def _in(self, part: str, things: Iterable[str]) -> list[str]:
+        """The things, where this part is run."""
+        return list(things) if part in self.parts else []
+
+    def _wanted_pool(self) -> Wanted:
+        return Wanted.of(labelled_pictures(self.labelled, min(6 * self.pool, 6000)), min(2 * self.pool, 2000))
+
+    def _wanted(self, wanted: Wanted, seed: int, kept: Kept) -> None:
+        for asked in sorted({*self.labels, *(3 * one for one in self.labels)}):
+            for active in (True, False) if asked in self.labels else (False,):
+                wanted.run(self.generators[0], self.images_seen[0], asked, active, seed, kept)
 
     def _images(self, source: str, folder: Path, report: Report) -> tuple[Bytes, Bytes]:
         settings = ImageSettings(size=28, holdout=0.2)
@@ -108,7 +127,8 @@ class Training:
         course.trial(ground, ALL, 1.0, np.arange(len(ground.pool)), kept)
         for strategy in self.fixed:
             course.run(ground, strategy, self.shares, kept, grow=False)
-        course.run(ground, self.adaptive, self.shares, kept, grow=True)
+        if self.adaptive is not None:
+            course.run(ground, self.adaptive, self.shares, kept, grow=True)
 
     def _dirty(self, source: str, images: dict[str, tuple[Bytes, Bytes]]) -> Ground:
         """A pool of which some images are the next source's; labels tell of a few."""
