@@ -5,7 +5,9 @@ import pytest
 
 from penchant.core.contracts import SELECTION, PoolView, Selected, Turn
 from penchant.core.errors import NotReady
+from penchant.metrics.kid import kid
 from penchant.selection._farthest import farthest_first
+from penchant.selection._likeness import likeness
 
 RNG = np.random.default_rng(0)
 
@@ -115,6 +117,28 @@ def test_adaptive_plays_the_arm_that_earns_and_never_asks_the_chosen_set():
         strategy.select(PoolView(features, history=turns), 3, np.random.default_rng(s)).strategy for s in range(40)
     ]
     assert played.count("density") > 26
+
+
+def test_adaptive_lets_arms_sit_out_whose_images_are_surely_less_like_held_out_ones():
+    features = RNG.standard_normal((600, 6)).astype(np.float32)
+    view = PoolView(features, held=RNG.standard_normal((200, 6)).astype(np.float32))
+    spec = {"name": "adaptive", "arms": ("random", "density(keep=0.1)")}
+    played = {SELECTION.make(spec).select(view, 40, np.random.default_rng(s)).strategy for s in range(20)}
+    assert played == {"random"}, "the dense middle alone is nothing like the whole"
+    spec["doubt"] = float("inf")
+    assert {SELECTION.make(spec).select(view, 40, np.random.default_rng(s)).strategy for s in range(20)} == {
+        "random",
+        "density",
+    }
+
+
+def test_likeness_is_that_of_kid_and_its_error_that_of_chance():
+    chosen, held = RNG.standard_normal((60, 5)), RNG.standard_normal((80, 5))
+    other = RNG.standard_normal((60, 5)) + 0.5
+    value, _ = likeness(chosen, held)
+    assert likeness(other, held)[0] - value == pytest.approx(kid(other, held) - kid(chosen, held))
+    draws = [likeness(RNG.standard_normal((60, 5)), held) for _ in range(60)]
+    assert np.std([one for one, _ in draws]) == pytest.approx(np.mean([error for _, error in draws]), rel=0.4)
 
 
 def test_adaptive_lets_another_arm_choose_where_one_cannot():

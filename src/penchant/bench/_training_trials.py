@@ -86,7 +86,8 @@ class Kept:
 class Ground:
     """A pool to choose from, what strategies see of it, and two sets of images that nobody can choose.
 
-    Strategies that learn are paid by ``valid``; figures are of ``test``; ``judge`` is fitted to the pool.
+    Strategies that learn are paid by ``valid``, of which ``held`` is what they see; figures are of ``test``; ``judge``
+    is fitted to the pool.
     """
 
     pool: Bytes
@@ -94,6 +95,7 @@ class Ground:
     judge: Extractor
     valid: Float[np.ndarray, "v d"]
     test: Float[np.ndarray, "t d"]
+    held: Float[np.ndarray, "v e"]
     labels: Int[np.ndarray, " n"] | None = None
 
     @staticmethod
@@ -103,7 +105,7 @@ class Ground:
         judge = FEATURES.make("random_convolutions").fit(to_float(clean), None, Rng(0))
         eyes = FEATURES.make("random_convolutions(seed=1)").fit(to_float(pool), None, Rng(0))
         valid, test = judged(judge, held[:half]), judged(judge, held[half:])
-        return Ground(pool, judged(eyes, pool), judge, valid, test, labels)
+        return Ground(pool, judged(eyes, pool), judge, valid, test, judged(eyes, held[:half]), labels)
 
     def measured(self, generator: Generator, seed: int) -> tuple[dict[str, float], dict[str, float]]:
         """KID and coverage against the test images, and against those that pay strategies."""
@@ -166,7 +168,7 @@ class Course:
         for number, share in enumerate(shares):
             numbers = Rng(self.seed).child("select", number).numpy()
             count = round(share * len(ground.pool)) - len(taken)
-            view = PoolView(ground.seen, taken=taken, labels=ground.labels, history=history)
+            view = PoolView(ground.seen, taken=taken, labels=ground.labels, history=history, held=ground.held)
             chosen = selector.select(view, count, numbers)
             rows = np.sort(np.concatenate([taken, chosen.rows]))
             valid = self.trial(ground, strategy, share, rows, kept)

@@ -690,6 +690,7 @@ class PoolView:
     earlier rounds and ``barred`` rows that must never be (rejected by a person); neither is chosen again. ``errors``
     are the current generator's reconstruction errors, ``utilities`` what the person thinks of the images, ``labels``
     their classes (:data:`UNLABELLED` where unknown); None where there are none. ``history`` are the rounds before.
+    ``held`` are features of images that nobody can choose, of which a good choice would give the same picture.
     """
 
     features: Float[np.ndarray, "n d"]
@@ -699,6 +700,7 @@ class PoolView:
     utilities: Float[np.ndarray, " n"] | None = None
     labels: Int[np.ndarray, " n"] | None = None
     history: Sequence[Turn] = ()
+    held: Float[np.ndarray, "h d"] | None = None
 
     def __len__(self) -> int:
         return len(self.features)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from numpy.lib.format import open_memmap
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -29,6 +29,7 @@ from penchant.core.contracts import (
     Selected,
     Turn,
     Workspace,
+    silent,
 )
 from penchant.core.errors import BadConfiguration, NotCapable, StudyDamaged
 from penchant.core.family import parse_spec
@@ -50,6 +51,7 @@ FOLDER = "selection"
 KIND = "selection"
 MEASURED = ("kid", "coverage", "recall")
 _ROWS = "rows.safetensors"
+_POOL, _HELD = "features.npy", "held.npy"
 _JUDGED = 1000
 _AT_ONCE = 512
 _LAST_SHARE = 0.5
@@ -156,7 +158,7 @@ def train_on_selected(
         )
     plan, rounds = _begun(study, plan, images)
     selector = SELECTION.make(plan.strategy)
-    features = _features(study.path / FOLDER, plan, images, study.rng.child("selection", "features"), report)
+    features, held = _features(study.path / FOLDER, plan, images, study.rng.child("selection", "features"), report)
     utilities = None if plan.taste is None else _liked(plan.taste, images)
     barred = rejected_rows(study)
     given = kept_or_not(study)
@@ -175,6 +177,7 @@ def train_on_selected(
             utilities=utilities,
             labels=labels,
             history=[Turn(one.strategy, one.gain) for one in rounds if one.gain is not None],
+            held=held,
         )
         count = plan.images * number // plan.rounds - plan.images * (number - 1) // plan.rounds
         report(Progress(f"selecting {number}/{plan.rounds}", 0.0))
@@ -197,7 +200,8 @@ def forget_work(study: "Study") -> None:
     """Remove what only an interrupted selection would need."""
     for folder in (study.path / "training").glob(_kept("*")):
         shutil.rmtree(folder, ignore_errors=True)
-    (study.path / FOLDER / "features.npy").unlink(missing_ok=True)
+    for name in (_POOL, _HELD):
+        (study.path / FOLDER / name).unlink(missing_ok=True)
 
 
 def _begun(study: "Study", plan: SelectionPlan | None, images: ImageSet) -> tuple[SelectionPlan, list[Round]]:
@@ -287,24 +291,32 @@ def _kept(number: int | str) -> str:
 
 def _features(
     folder: Path, plan: SelectionPlan, images: ImageSet, rng: Rng, report: Report
-) -> Float[np.ndarray, "n d"]:
-    """The pool's features, in half precision in a file that is read in blocks; an unfinished file is made again."""
-    path, partial = folder / "features.npy", folder / "features.partial.npy"
-    if not path.exists():
+) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "h d"]]:
+    """The pool's features, in half precision in a file that is read in blocks, and those of held-out images; an
+    unfinished file is made again."""
+    pool, held = folder / _POOL, folder / _HELD
+    if not pool.exists() or not held.exists():
         folder.mkdir(parents=True, exist_ok=True)
         sample = images.train[np.sort(rng.numpy().permutation(len(images.train))[:2000])]
         extractor: Extractor = FEATURES.make(plan.features).fit(to_float(np.asarray(sample)), None, rng)
-        table = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(images.train), extractor.width))
-        for start in range(0, len(table), _AT_ONCE):
-            report(Progress("looking at the pool", start / len(table)))
-            with torch.no_grad():
-                part = extractor(to_float(np.asarray(images.train[start : start + _AT_ONCE])))
-            table[start : start + _AT_ONCE] = part.numpy()
-        table.flush()
-        del table
-        partial.replace(path)
-        report(Progress("looking at the pool", 1.0))
-    return np.load(path, mmap_mode="r")
+        _table(held, extractor, images.holdout[:_JUDGED], silent)
+        _table(pool, extractor, images.train, report)
+    return np.load(pool, mmap_mode="r"), np.load(held, mmap_mode="r")
+
+
+def _table(path: Path, extractor: Extractor, images: UInt8[np.ndarray, "n c h w"], report: Report) -> None:
+    """Write the features of images, there whole or not at all."""
+    partial = path.with_suffix(".partial.npy")
+    table = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(images), extractor.width))
+    for start in range(0, len(table), _AT_ONCE):
+        report(Progress("looking at the pool", start / len(table)))
+        with torch.no_grad():
+            part = extractor(to_float(np.asarray(images[start : start + _AT_ONCE])))
+        table[start : start + _AT_ONCE] = part.numpy()
+    table.flush()
+    del table
+    partial.replace(path)
+    report(Progress("looking at the pool", 1.0))
 
 
 def _errors(generator: Generator, images: ImageSet) -> Float[np.ndarray, " n"] | None:
