@@ -112,4 +112,3 @@ class Adaptive:
     @cached_property
     def _selectors(self) -> dict[str, Selector]:
         return {parse_spec(spec, SELECTION.kind)[0]: SELECTION.make(spec) for spec in self.arms}
-
