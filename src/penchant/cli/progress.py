@@ -30,6 +30,7 @@ class ProgressBars:
         )
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
+        self._said: set[str] = set()
 
     def __enter__(self) -> "ProgressBars":
         self._bars.start()
@@ -39,8 +40,13 @@ class ProgressBars:
         self._bars.stop()
 
     def __call__(self, progress: "Progress") -> None:
-        """Show how far a stage is."""
+        """Show how far a stage is, or a message as a line of its own."""
         stage = progress.stage
+        if progress.message:
+            if stage not in self._said:
+                self._said.add(stage)
+                self._console.print(stage)
+            return
         if stage not in self._tasks:
             self._started[stage] = time.monotonic()
             self._tasks[stage] = self._bars.add_task(stage, total=1.0, left="", figures="")

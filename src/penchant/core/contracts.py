@@ -48,12 +48,16 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is: ``fraction`` in [0, 1], ``seconds_left`` where it can be told, and a few figures."""
+    """How far a stage is: ``fraction`` in [0, 1], ``seconds_left`` where it can be told, and a few figures.
+
+    With ``message`` nothing goes on: ``stage`` is a sentence for the person, to be shown whole.
+    """
 
     stage: str
     fraction: float
     seconds_left: float | None = None
     figures: Mapping[str, float] = field(default_factory=dict[str, float])
+    message: bool = False
 
 
 Report = Callable[[Progress], None]

@@ -89,7 +89,7 @@ class Auto:
         conditions = training_conditions(annotations, len(images))
         kinds = 0 if conditions is None else len(np.unique(conditions, axis=0))
         chosen = _kept(workspace.directory, pick(len(images), image, kinds, budget, Hardware.here()))
-        workspace.report(Progress(f"picked {chosen.generator}, because {chosen.why}", 1.0, 0.0))
+        workspace.report(Progress(f"picked {chosen.generator}, because {chosen.why}", 1.0, 0.0, message=True))
         component: GeneratorComponent = GENERATORS.make(chosen.generator)
         return component.fit(images, budget, rng, workspace, annotations)
 
