@@ -8,12 +8,11 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from penchant.bench._running import Row
-from penchant.bench._studio_served import Answer, Caller, Served, guest, owner
+from penchant.bench._studio_served import Caller, Served, belief, guest, owner
 from penchant.core.contracts import Choice, Progress, Report, silent
 from penchant.store import OWNER_NAME
 from penchant.study import Study
@@ -21,8 +20,6 @@ from penchant.study.making import Desk
 
 _CHOICES = (Choice.LEFT, Choice.RIGHT, Choice.TIE, Choice.BOTH_BAD, Choice.SKIP)
 _SECONDS_TO_LOOK = (0.0, 0.1)
-_SECONDS_AT_MOST = 120.0
-"""For one request, with all that is killed and started again meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class Kills:
     _served: Served = field(init=False)
     _acknowledged: dict[str, int] = field(default_factory=dict[str, int])
     _killed: Counter[str] = field(default_factory=Counter[str])
-    _lost: int = 0
+    _guests: list[Caller] = field(default_factory=list[Caller])
     _go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     def run(self) -> Left:
@@ -69,10 +66,10 @@ class Kills:
         self._served = Served(self.study)
         try:
             asyncio.run(self._all(rng))
-            said = [asyncio.run(_belief(self._served))]
+            said = [asyncio.run(belief(self._served))]
             self._served.kill()
             self._restart()
-            said.append(asyncio.run(_belief(self._served)))
+            said.append(asyncio.run(belief(self._served)))
         finally:
             self._served.kill()
         with Study.open(self.study) as study:
@@ -86,19 +83,19 @@ class Kills:
             sum(count - 1 for count in (*stored.values(), *answered.values())),
             len(keys - set(self._acknowledged)),
             self._killed,
-            self._lost,
+            sum(caller.lost for caller in self._guests),
             said == [replayed, replayed],
         )
 
     async def _all(self, rng: np.random.Generator) -> None:
         self._go_on.set()
-        guests = [await guest(self._served, f"killed-{number}") for number in range(self.voters)]
+        self._guests = [await guest(self._served, f"killed-{number}") for number in range(self.voters)]
         points = sorted(rng.choice(np.arange(1, self.votes), self.kills, replace=False).tolist())
         killing = asyncio.create_task(self._kill(points, rng))
         shares = [len(part) for part in np.array_split(np.arange(self.votes), self.voters)]
         voting = [
             asyncio.create_task(self._vote(place, caller, share, np.random.default_rng((self.seed, place))))
-            for place, (caller, share) in enumerate(zip(guests, shares, strict=True))
+            for place, (caller, share) in enumerate(zip(self._guests, shares, strict=True))
         ]
         try:
             await asyncio.gather(*voting)
@@ -106,38 +103,19 @@ class Kills:
         finally:
             for task in (*voting, killing):
                 task.cancel()
-            for caller in guests:
+            for caller in self._guests:
                 caller.close()
 
     async def _vote(self, place: int, caller: Caller, votes: int, rng: np.random.Generator) -> None:
         for number in range(votes):
-            dealt = await self._insisting(caller, (200,), "GET", "/api/v1/pairs?n=1")
+            dealt = await caller.insist((200,), "GET", "/api/v1/pairs?n=1")
             await asyncio.sleep(float(rng.uniform(*_SECONDS_TO_LOOK)))
             await self._go_on.wait()
             key, query = f"kill-{place}-vote-{number}", int(dealt.json["pairs"][0]["query"])
             body = {"query": query, "choice": str(rng.choice(_CHOICES)), "response_ms": 700}
-            await self._insisting(caller, (200, 201), "POST", "/api/v1/votes", body, Idempotency_Key=key)
+            await caller.insist((200, 201), "POST", "/api/v1/votes", body, Idempotency_Key=key)
             self._acknowledged[key] = query
             self.report(Progress("voting and killing", len(self._acknowledged) / self.votes))
-
-    async def _insisting(
-        self, caller: Caller, wanted: tuple[int, ...], method: str, path: str, body: object = None, **headers: str
-    ) -> Answer:
-        """Ask until there is an answer, as the page does; a lost one counts once."""
-        until, lost = asyncio.get_running_loop().time() + _SECONDS_AT_MOST, False
-        while True:
-            try:
-                answer = await caller.ask(method, path, body, **headers)
-                if answer.status in wanted:
-                    return answer
-                if answer.status < 500:
-                    raise RuntimeError(f"{method} {path} was answered {answer.status}: {answer.body.decode()}")
-            except ConnectionError:
-                self._lost += not lost
-                lost = True
-            if asyncio.get_running_loop().time() > until:
-                raise RuntimeError(f"{method} {path} had no answer within {_SECONDS_AT_MOST:g} s")
-            await asyncio.sleep(0.05)
 
     async def _kill(self, points: list[int], rng: np.random.Generator) -> None:
         for point in points:
@@ -159,19 +137,12 @@ class Kills:
         """Begin to align, where that does not go on already, and wait until it does."""
         asking = owner(self._served)
         while _maker(self.study) is None:
-            await self._insisting(asking, (200, 503), "POST", "/api/v1/work/align", {})
+            await asking.insist((200, 503), "POST", "/api/v1/work/align", {})
             await asyncio.sleep(0.2)
         asking.close()
 
     def _restart(self) -> None:
         self._served = Served(self.study, ("--port", str(self._served.port)))
-
-
-async def _belief(served: Served) -> dict[str, Any]:
-    asking = owner(served)
-    said = (await asking.ask("GET", "/api/v1/belief")).json
-    asking.close()
-    return said
 
 
 def _maker(study: Path) -> int | None:

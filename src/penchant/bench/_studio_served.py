@@ -16,6 +16,8 @@ from penchant.core.errors import NotReady
 HOST = "127.0.0.1"
 _SECONDS_TO_START = 60.0
 _SECONDS_TO_END = 20.0
+_SECONDS_TO_INSIST = 300.0
+"""For one request, with all that is killed and started again meanwhile."""
 _ADDRESS = re.compile(rf"http://{HOST}:(\d+)/\?token=([\w-]+)")
 
 
@@ -105,6 +107,7 @@ class Caller:
 
     port: int
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    lost: int = 0
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
@@ -131,6 +134,29 @@ class Caller:
             raise ConnectionError(f"no answer: {error}") from error
         return Answer(int(status.split()[1]), answered, content)
 
+    async def insist(
+        self, wanted: tuple[int, ...], method: str, path: str, body: object = None, **headers: str
+    ) -> Answer:
+        """Ask until there is an answer, as the page does; ``lost`` counts the requests of which a reply was lost.
+
+        Raises:
+            RuntimeError: it was refused, or there was no answer for minutes.
+        """
+        until, lost = time.monotonic() + _SECONDS_TO_INSIST, 0
+        while True:
+            try:
+                answer = await self.ask(method, path, body, **headers)
+                if answer.status in wanted:
+                    self.lost += lost
+                    return answer
+                if answer.status < 500:
+                    raise RuntimeError(f"{method} {path} was answered {answer.status}: {answer.body.decode()}")
+            except ConnectionError:
+                lost = 1
+            if time.monotonic() > until:
+                raise RuntimeError(f"{method} {path} had no answer within {_SECONDS_TO_INSIST:g} s")
+            await asyncio.sleep(0.05)
+
     def close(self) -> None:
         """Hang up."""
         if self._streams is not None:
@@ -154,3 +180,11 @@ async def guest(served: Served, voter: str) -> Caller:
     caller.headers["Origin"] = f"http://{HOST}:{served.port}"
     caller.headers["X-CSRF-Token"] = (await caller.ask("GET", "/api/v1/me")).json["csrf"]
     return caller
+
+
+async def belief(served: Served) -> dict[str, Any]:
+    """What it has learned: ``through``, ``votes`` and ``sha256``."""
+    asking = owner(served)
+    said = (await asking.insist((200,), "GET", "/api/v1/belief")).json
+    asking.close()
+    return said

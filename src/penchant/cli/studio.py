@@ -22,7 +22,9 @@ def studio(
 ) -> None:
     """Open the studio in the browser: vote, see before and after, see the taste, align, and go on."""
     from penchant.studio import serve_studio
-    from penchant.study import Study
+    from penchant.study import Study, StudySettings
+    from penchant.study.files import study_folder
 
-    with Study.open(study) as opened:
+    together = StudySettings.load(study_folder(study)).many_processes
+    with Study.join(study) if together else Study.open(study) as opened:
         serve_studio(opened, port=port, open_browser=browser, votes=votes, origin=origin)

@@ -3,6 +3,7 @@
 from penchant.store._export import FORMATS, Exported, export_votes, write_votes
 from penchant.store._lock import OWNER_NAME, StudyLock
 from penchant.store._records import Event, ImageRecord, NewEvent, NewQuery, Query, TasteVersion, Version
+from penchant.store._seat import StudySeat
 from penchant.store._store import Store
 from penchant.store._votes import KeptVote, NewVote
 
@@ -19,6 +20,7 @@ __all__ = [
     "Query",
     "Store",
     "StudyLock",
+    "StudySeat",
     "TasteVersion",
     "Version",
     "export_votes",

@@ -72,7 +72,7 @@ def serve_studio(
     """Serve the studio of a study on 127.0.0.1 until Ctrl-C; what is being made then is ended, and kept.
 
     Args:
-        study: opened for writing; this process has it to itself.
+        study: opened for writing, or joined by this process as one of several.
         port, open_browser, announce: as for :func:`serve`.
         votes: after how many the page offers to align.
         origin: the address people use, where a proxy in front serves it to others: ``https://studio.example.org``.

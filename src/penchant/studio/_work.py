@@ -48,7 +48,10 @@ class Work:
         self._begin("align", like_best_of)
 
     def stop(self, wait: bool = False) -> None:
-        """End the work at its next report; with ``wait``, return when it has ended, which is enforced after a while."""
+        """End the work at its next report, whoever began it; with ``wait``, only what was begun here, and return when
+        that has ended, which is enforced after a while."""
+        if wait and not self.running:
+            return
         self._desk.stop()
         if wait and self._process is not None:
             try:
@@ -65,7 +68,8 @@ class Work:
     def state(self) -> dict[str, Any]:
         """For the page: how far it is, or how the last piece of work ended."""
         if self._process is None:
-            return asdict(self._last)
+            heard = self._desk.heard()  # it may be made by another process that serves this study
+            return asdict(heard if heard.running and self._desk.busy else self._last)
         running = self.running  # before the last word is read: the process leaves it before it ends
         heard = self._desk.heard()
         if running:

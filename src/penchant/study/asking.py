@@ -28,20 +28,23 @@ _FRESH_FIRST = 20
 
 @dataclass
 class Asker:
-    """Query number n depends on the seed, n, and what was learned so far; nothing else."""
+    """Query number n depends on the seed, n, and what was learned so far; nothing else.
+
+    Where several processes ask, each counts its own, by a seed of its own; which images were shown and which audits
+    were asked again is what all of them did.
+    """
 
     store: Store
     settings: StudySettings
     rng: Rng
-    _asked: int = field(init=False)
-    _repeated: set[int] = field(init=False)
+    _asked: int = 0
+    _through: int = 0
+    _repeated: set[int] = field(default_factory=set[int])
     _shown: dict[int, Int[np.ndarray, " n"]] = field(default_factory=dict[int, Int[np.ndarray, " n"]])
     _answered: dict[int, Asked] = field(default_factory=dict[int, Asked])
 
     def __post_init__(self) -> None:
-        queries = self.store.queries()
-        self._asked = len(queries)
-        self._repeated = {query.repeat_of for query in queries if query.repeat_of is not None}
+        self._asked = self._heard()
 
     def next(self, version: int, pool: Pool, taste: Taste, voter: str | None = None) -> Query:
         """A new query over the candidates of ``version``, stored with its propensity and the prediction.
@@ -49,6 +52,7 @@ class Asker:
         The propensity is the share of such queries (audit, again, or neither) times the pair's own among them; that a
         pair might have been asked in another way too is left out, so it is a lower bound there.
         """
+        self._heard()
         number = self._asked + 1
         rng = self.rng.child("ask", number)
         audit, earlier = self._is_audit(number), self._earlier(version, taste, voter)
@@ -93,9 +97,17 @@ class Asker:
             )
         )
         self._asked = number
-        self._repeated |= {again.number} if again else set()
-        self._counts(version, len(pool))[rows] += 1
         return query
+
+    def _heard(self) -> int:
+        """Take into account what was asked since, by whatever process; gives how many that were."""
+        new = self.store.queries(self._through)
+        for query in new:
+            self._through = query.number
+            self._repeated |= set() if query.repeat_of is None else {query.repeat_of}
+            if query.pool in self._shown:
+                self._shown[query.pool][[query.left_row, query.right_row]] += 1
+        return len(new)
 
     @cached_property
     def _chooser(self) -> tuple[str, Strategy]:
@@ -161,7 +173,7 @@ class Asker:
         if pool not in self._shown:
             counts = np.zeros(size, dtype=np.int64)
             for query in self.store.queries():
-                if query.pool == pool:
+                if query.pool == pool and query.number <= self._through:
                     counts[[query.left_row, query.right_row]] += 1
             self._shown[pool] = counts
         return self._shown[pool]

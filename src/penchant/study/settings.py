@@ -97,6 +97,11 @@ class StudySettings:
         """The number of candidates, in the end."""
         return self.pool or {28: 4000, 32: 4000, 48: 3000, 64: 2000}.get(self.images.size, 1000)
 
+    @property
+    def many_processes(self) -> bool:
+        """Whether the votes are on a database server, which several processes may use at once."""
+        return self.database is not None and not self.database.startswith("sqlite")
+
     def check(self) -> None:
         """Make every component once, so that a wrong name is told now and not after an hour of training."""
         for family, spec in (

@@ -58,7 +58,7 @@ from penchant.data import ImageSet, open_images, to_float
 from penchant.features.convolutional import ConvolutionalExtractor
 from penchant.generators.auto import Auto, picked_in
 from penchant.preference import BOTH_BAD, Convolutional, PortableTaste, blended
-from penchant.store import Event, NewEvent, Query, Store, StudyLock, Version
+from penchant.store import Event, NewEvent, Query, Store, StudyLock, StudySeat, Version
 from penchant.study.asking import Asker
 from penchant.study.card import model_card
 from penchant.study.conditions import FOLDER as CONDITIONS
@@ -119,7 +119,7 @@ class Study:
     1
     """
 
-    def __init__(self, path: Path, settings: StudySettings, store: Store, lock: StudyLock | None):
+    def __init__(self, path: Path, settings: StudySettings, store: Store, lock: StudyLock | StudySeat | None):
         self.path = path
         self.settings = settings
         self.store = store
@@ -128,7 +128,9 @@ class Study:
         self.rng = Rng(settings.seed)
         self._lock = lock
         self._session = uuid.uuid4().hex
-        self._asker = Asker(store, settings, self.rng)
+        # of several processes each has its own stream of questions: with one, two would ask the same audits
+        stream = self.rng.child("process", self._session) if isinstance(lock, StudySeat) else self.rng
+        self._asker = Asker(store, settings, stream)
         self._queries: dict[int, Query] = {}
         self._reference: Float[torch.Tensor, "n c h w"] | None = None
 
@@ -177,6 +179,31 @@ class Study:
             return Study(path, settings, Store.open(path, settings.database), lock)
         except BaseException:
             lock.release()
+            raise
+
+    @staticmethod
+    def join(path: str | Path) -> "Study":
+        """The study at ``path`` for one of several processes that serve it together; for a database server only.
+
+        Each learns from what the others store whenever it is about to ask or to show something, so all have the same
+        taste, to the bit, after the same event. Who wants it alone (:meth:`open`) waits until no process serves it.
+
+        Raises:
+            BadConfiguration: its votes are in a file, which one process at a time has to itself.
+            StudyMissing, StudyBusy, StudyTooNew, StudyDamaged.
+        """
+        path = study_folder(path)
+        settings = StudySettings.load(path)
+        if not settings.many_processes:
+            raise BadConfiguration(
+                f"the votes of {path} are in a file, so one process at a time serves them; a study made with "
+                "--database postgresql+psycopg://… can be served by several"
+            )
+        seat = StudySeat(path)
+        try:
+            return Study(path, settings, Store.open(path, settings.database), seat)
+        except BaseException:
+            seat.release()
             raise
 
     @staticmethod
