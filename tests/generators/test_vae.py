@@ -1,5 +1,6 @@
 """The default generator: fits, resumes, decodes with gradients, is read back, refuses what it cannot learn."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -76,6 +77,25 @@ def test_vae_reads_back_what_it_saved(generator: CodedImages, tmp_path: Path) ->
     assert torch.equal(found.decode(latents), generator.decode(latents))
     assert (found.hash, found.settings, found.image) == (generator.hash, generator.settings, generator.image)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "weights.safetensors"]
+
+
+def test_vae_draws_over_the_seams_of_patches_where_it_is_asked_to(tmp_path: Path) -> None:
+    component = GENERATORS.make({**spec_of(SMALL), "fine": 8})
+    made = fit(tmp_path / "fit", component)
+    last = [layer for layer in made.network.decoder if isinstance(layer, torch.nn.Conv2d)][-1]
+    assert tuple(last.weight.shape) == (3, 8, 3, 3)
+    made.save_pretrained(tmp_path / "saved")
+    assert torch.equal(load_generator(tmp_path / "saved").sample(2, Rng(0)), made.sample(2, Rng(0)))
+
+
+def test_vae_of_before_there_was_a_fine_convolution_is_read_back(tmp_path: Path) -> None:
+    made = fit(tmp_path / "fit", replace(SMALL, fine=0))
+    made.save_pretrained(tmp_path / "saved")
+    file = tmp_path / "saved" / "config.json"
+    config = json.loads(file.read_text())
+    del config["settings"]["fine"]
+    file.write_text(json.dumps(config))
+    assert torch.equal(load_generator(tmp_path / "saved").sample(2, Rng(0)), made.sample(2, Rng(0)))
 
 
 @pytest.mark.parametrize("harm", ["missing", "changed", "empty", "settings"])

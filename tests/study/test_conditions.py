@@ -1,5 +1,6 @@
 """Words through the whole study: read beside the images, told to the generator, kept, and asked for by a prompt."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -19,7 +20,8 @@ from penchant.core.pretrained import load_text_encoder
 from penchant.core.rng import Rng
 from penchant.data import ImageSettings, draw_pictures, open_images
 from penchant.study import Study, StudySettings, vote
-from penchant.study.conditions import told
+from penchant.study.conditions import conditions_of, told
+from penchant.texts.hashed import Hashed, HashedTexts
 
 IMAGES = ImageSettings(size=28, minimum=8)
 
@@ -159,3 +161,37 @@ def test_automatic_conditions_are_captions_then_folders_then_nothing(
 def test_conditions_that_do_not_exist_are_told_at_once(settings: StudySettings, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no text encoder named 'clap'"):
         Study.create(tmp_path / "study", replace(settings, conditions="clap"))
+
+
+def test_what_a_text_encoder_said_is_kept_and_not_asked_for_again(
+    settings: StudySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = open_images(settings.source, IMAGES, tmp_path / "images")
+    asked: list[int] = []
+    fit = Hashed.fit
+
+    def watched(encoder: Hashed, texts: Sequence[str]) -> HashedTexts:
+        asked.append(len(texts))
+        return fit(encoder, texts)
+
+    monkeypatch.setattr(Hashed, "fit", watched)
+    first = told(settings, images, tmp_path / "cache")
+    again = told(settings, images, tmp_path / "cache")
+    assert first.annotations.conditions is not None
+    assert again.encoder is not None
+    assert np.array_equal(np.asarray(again.annotations.conditions), first.annotations.conditions)
+    fresh = told(settings, images).encoder
+    assert fresh is not None
+    assert np.array_equal(again.encoder(["dark"]), fresh(["dark"]))
+    assert len(asked) == 2, "once for the folder, once where none is given"
+    with monkeypatch.context() as alone:
+        alone.setattr("penchant.study.conditions.load_text_encoder", lambda folder: pytest.fail("no model is needed"))
+        kept = conditions_of(settings, images, tmp_path / "cache")
+    assert np.array_equal(np.asarray(kept), first.annotations.conditions)
+    told(replace(settings, conditions="hashed(width=32)"), images, tmp_path / "cache")
+    assert len(asked) == 3, "other settings are asked for anew"
+    for file in tmp_path.glob("cache/*/rows.safetensors"):
+        file.write_bytes(file.read_bytes()[:20])
+    mended = told(settings, images, tmp_path / "cache")
+    assert len(asked) == 4, "a damaged file counts as none"
+    assert np.array_equal(np.asarray(mended.annotations.conditions), first.annotations.conditions)

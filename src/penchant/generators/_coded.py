@@ -1,6 +1,6 @@
 """Images made by decoding codes, and the codes by a flow from noise: what every variational autoencoder ends as."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -218,17 +218,21 @@ def fit_codes(
 
 
 def read_coded(
-    directory: Path, component: type[Component], parts: Callable[[Component, ImageSpec, int, int], Parts]
+    directory: Path,
+    component: type[Component],
+    parts: Callable[[Component, ImageSpec, int, int], Parts],
+    earlier: Mapping[str, Any] | None = None,
 ) -> CodedImages:
     """The generator that :meth:`CodedImages.save_pretrained` wrote.
 
-    ``parts`` makes the networks of settings, image, dimensions of the flow and width of a condition.
+    ``parts`` makes the networks of settings, image, dimensions of the flow and width of a condition; ``earlier`` is
+    what settings were, that were not written before they existed.
 
     Raises:
         StudyDamaged: a file is missing, or the weights are not those that were written.
     """
     with reading_pretrained(directory) as (config, tensors):
-        settings = build(component, config["settings"], where=str(directory / "config.json"))
+        settings = build(component, {**(earlier or {}), **config["settings"]}, where=str(directory / "config.json"))
         image = ImageSpec(**config["image"])
         condition_dim: int = config.get("condition_dim", 0)  # not written before codes knew conditions
         scale = CodeScale(tensors.pop("codes.used"), tensors.pop("codes.mean"), tensors.pop("codes.deviation"))

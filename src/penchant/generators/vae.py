@@ -41,6 +41,7 @@ class VAE:
         batch: images a step.
         learning_rate: of Muon, at its top.
         mirror: add left-right mirrored images; for small sets of things that have no handedness.
+        fine: channels of a last convolution at full resolution, which smooths the seams between patches; 0 for none.
     """
 
     code_dim: int = 128
@@ -54,11 +55,14 @@ class VAE:
     batch: int = 64
     learning_rate: float = 0.02
     mirror: bool = False
+    fine: int = 0
 
     def __post_init__(self) -> None:
         wrong = [name for name in ("code_dim", "batch") if getattr(self, name) < 1]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} must be at least 1")
+        if not 0 <= self.fine <= 64:
+            raise ValueError(f"fine must be from 0 to 64; found {self.fine}")
         if not self.widths or any(width < 8 or width % 8 for width in self.widths):
             raise ValueError(f"widths must be multiples of 8; found {self.widths}")
         if self.beta < 0 or self.free_bits < 0 or self.learning_rate <= 0:
@@ -89,7 +93,7 @@ class VAE:
         if self.mirror:
             images = np.concatenate([images, images[..., ::-1]])
             weights = None if weights is None else np.tile(weights, 2)
-        network = seeded(rng.child("network"), lambda: Autoencoder(image, self.code_dim, self.widths))
+        network = seeded(rng.child("network"), lambda: self._network(image))
         before = workspace.clock() - start
         loss = NegativeElbo(network, self.beta, self.free_bits)
         objective = Objective("autoencoder", network, loss, MuonAdam(self.learning_rate), half_life=10_000)
@@ -114,11 +118,13 @@ class VAE:
         Raises:
             StudyDamaged: a file is missing, or the weights are not those that were written.
         """
-        return read_coded(directory, VAE, VAE._parts)
+        return read_coded(directory, VAE, VAE._parts, {"fine": 0})
 
     def _parts(self, image: ImageSpec, dimensions: int, condition_dim: int) -> Parts:
-        network = Autoencoder(image, self.code_dim, self.widths)
-        return network, self._stage().flow(dimensions, condition_dim), None
+        return self._network(image), self._stage().flow(dimensions, condition_dim), None
+
+    def _network(self, image: ImageSpec) -> Autoencoder:
+        return Autoencoder(image, self.code_dim, self.widths, self.fine)
 
     def _stage(self) -> CodeStage:
         return CodeStage(self.flow_share, self.flow_width, self.flow_blocks, self.flow_steps)

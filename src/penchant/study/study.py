@@ -62,7 +62,7 @@ from penchant.store import Event, NewEvent, Query, Store, StudyLock, StudySeat, 
 from penchant.study.asking import Asker
 from penchant.study.card import model_card
 from penchant.study.conditions import FOLDER as CONDITIONS
-from penchant.study.conditions import Told, condition_of, told
+from penchant.study.conditions import Told, condition_of, conditions_of, told
 from penchant.study.examining import examiner
 from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
@@ -254,7 +254,8 @@ class Study:
         base = self.generator("base")
         if not base.condition_dim or base.capabilities.prompts:
             return None
-        conditions, rows = told(self.settings, self.images).annotations.conditions, self._training_rows()
+        kept = conditions_of(self.settings, self.images, self.path / "cache")
+        conditions, rows = kept, self._training_rows()
         return conditions if conditions is None or rows is None else conditions[rows]
 
     def _training_rows(self) -> Int[np.ndarray, " k"] | None:
@@ -424,7 +425,7 @@ class Study:
         Processes().wait()
         with self.stage("training"):
             started = time.monotonic()
-            conditions, rejected = told(self.settings, images), rejected_rows(self)
+            conditions, rejected = told(self.settings, images, self.path / "cache"), rejected_rows(self)
             conditions = replace(conditions, annotations=heeded(conditions.annotations, len(real), rejected))
             judge: Extractor = FEATURES.make(self.settings.judge).fit(
                 to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
@@ -469,7 +470,7 @@ class Study:
         images = open_images(settings.source, settings.images, path / "cache")
         with Study.beside(path) as study:
             rejected = rejected_rows(study)
-        conditions = told(settings, images)
+        conditions = told(settings, images, path / "cache")
         conditions = replace(conditions, annotations=heeded(conditions.annotations, len(images.train), rejected))
         _fitted(path, settings, images, conditions, _budget(settings, seconds), silent)
 
