@@ -3,7 +3,7 @@
 from penchant.studio._access import Access
 from penchant.studio._api import add_api, api_app
 from penchant.studio._app import voting_app
-from penchant.studio._server import serve, serve_studio
+from penchant.studio._server import serve, serve_studio, served
 from penchant.studio._session import Pair, VotingProgress, VotingSession
 from penchant.studio._shared import SharedStudy
 from penchant.studio._studio import Studio
@@ -22,5 +22,6 @@ __all__ = [
     "api_app",
     "serve",
     "serve_studio",
+    "served",
     "voting_app",
 ]

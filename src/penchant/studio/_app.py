@@ -182,7 +182,8 @@ async def _healthy() -> dict[str, str]:
 async def _refused(request: Request, error: Exception) -> Response:
     """Every refusal is a sentence, in JSON; opened by a person, a small page."""
     status, text, headers = refusal(error)
-    if "text/html" in request.headers.get("accept", "") or request.url.path == "/":
+    accepted = request.headers.get("accept", "")
+    if "text/html" in accepted or (request.url.path == "/" and "application/json" not in accepted):
         context = {"t": texts_for(request), "status": status, "text": text}
         return _TEMPLATES.TemplateResponse(request, "refused.html", context, status_code=status)
     return JSONResponse({"error": text}, status_code=status, headers=headers)

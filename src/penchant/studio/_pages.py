@@ -13,8 +13,9 @@ from penchant.core.errors import BadConfiguration
 from penchant.studio._admin import Admin
 from penchant.studio._compare import Compare
 from penchant.studio._gallery import PAGE, Gallery, Order
-from penchant.studio._portrait import TastePage
+from penchant.studio._portrait import TastePage, TasteShown
 from penchant.studio._rounds import Rounds
+from penchant.studio._shapes import refusals
 from penchant.studio._shared import SharedStudy
 from penchant.studio._sorting import SortingPages
 from penchant.studio._texts import COOKIE, languages, texts_for
@@ -31,15 +32,18 @@ _MORE_VOTES = 20
 
 Version = Annotated[int, Query(ge=1)]
 Rows = Annotated[list[int], Query(min_length=1, max_length=PAGE)]
+Name = Annotated[str, Field(min_length=1, max_length=60)]
+Share = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Strongest = Annotated[float | None, Query(ge=1, le=1e6, allow_inf_nan=False)]
 
 
 class Alignment(BaseModel):
-    """What to align to: the study's own strength, or another one."""
+    """What to align to: the study's own strength or another one; all votes together, or voters by their shares."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     like_best_of: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)] | Literal["auto"] | None = None
+    of: Annotated[dict[Name, Share], Field(min_length=1, max_length=20)] | None = None
 
 
 class Pages:
@@ -117,13 +121,19 @@ class Pages:
         headers = {"Content-Disposition": f'attachment; filename="{name}"'} if save else {}
         return Response(self._gallery.strip(version, [row], strength), media_type="image/png", headers=headers)
 
+    def told(self, request: Request) -> TasteShown:
+        """The taste learned so far, in the visitor's language: a plain function, it takes some tenths of a second."""
+        with self._shared.learning() as study:
+            study.catch_up()
+            return self._taste.shown(texts_for(request))
+
     async def working(self) -> dict[str, Any]:
         """What is being made, and how far it is."""
         return self._work.state()
 
     async def align(self, asked: Alignment) -> dict[str, Any]:
         """Begin to align."""
-        self._work.align(asked.like_best_of)
+        self._work.align(asked.like_best_of, asked.of)
         return self._work.state()
 
     async def train(self) -> dict[str, Any]:
@@ -173,6 +183,9 @@ def add_pages(app: FastAPI, shared: SharedStudy, work: Work, voting: Rounds) -> 
     app.add_api_route("/gallery/strip.png", pages.strip, dependencies=visitor)
     app.add_api_route("/gallery/candidate.png", pages.candidate, dependencies=visitor)
     app.add_api_route("/api/v1/gallery", pages.listed, dependencies=visitor)
+    app.add_api_route(
+        "/api/v1/taste", pages.told, dependencies=[Depends(visitors.owner)], tags=["taste"], responses=refusals(409)
+    )
     app.add_api_route("/api/v1/work", pages.working, dependencies=visitor)
     app.add_api_route("/api/v1/work/align", pages.align, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/work/train", pages.train, methods=["POST"], dependencies=own_page)

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from penchant.core.contracts import Change
+from penchant.core.errors import NotReady
 from penchant.studio._gallery import Gallery
 from penchant.studio._texts import Texts
 from penchant.studio._words import words_of
@@ -13,7 +15,7 @@ from penchant.study import HUMAN, Study
 from penchant.study.charts import Series, interval_bar, line_chart
 from penchant.study.curves import accuracy_over_votes
 from penchant.study.portrait import Portrait, portray
-from penchant.study.sufficiency import Sufficiency
+from penchant.study.sufficiency import Sufficiency, Verdict
 
 _IMAGES = 1000
 _ENDS = 6
@@ -22,6 +24,32 @@ _LEAST_REPEATS = 5
 """Pairs asked twice below which the study says nothing of how well anybody could guess."""
 
 _Found = tuple[Portrait, Sufficiency, list[dict[str, float]], Change | None]
+
+
+class PullShown(BaseModel):
+    """A quality and how it goes with the taste: a correlation with its 90% interval; whether it is clear of zero."""
+
+    quality: str
+    towards: str
+    correlation: float
+    interval: tuple[float, float]
+    clear: bool
+
+
+class TasteShown(BaseModel):
+    """The taste of the owner, or of all where the owner did not vote; images as VERSION-ROW of the latest version.
+
+    ``accuracy`` is the share of pairs picked at random that it expects to guess; ``enough``: more votes would not help.
+    """
+
+    votes: int
+    sentence: str
+    advice: list[str]
+    accuracy: float
+    enough: bool
+    pulls: list[PullShown]
+    most: list[str]
+    least: list[str]
 
 
 @dataclass
@@ -57,6 +85,39 @@ class TastePage:
             "ceiling": stand.consistency.ceiling if _enough_repeats(stand) else None,
             "curve": _drawn(curve, stand, texts) if curve else "",
         }
+
+    def shown(self, texts: Texts) -> TasteShown:
+        """The same for programs.
+
+        Raises:
+            NotReady: there are no votes yet.
+        """
+        if not self.study.versions.all() or not self.study.taste.votes:
+            raise NotReady("no votes yet, so there is no taste; vote on a few pairs first")
+        portrait, stand, _, change = self._known()
+        words = words_of(portrait, stand, change, texts)
+        version = self.study.versions.named("latest").number
+        most, least = self.gallery.ends(version, _ENDS)
+        pulls = [
+            PullShown(
+                quality=words.qualities[place],
+                towards=words.towards[place],
+                correlation=pull.correlation,
+                interval=pull.interval,
+                clear=pull.clear,
+            )
+            for place, pull in enumerate(portrait.pulls)
+        ]
+        return TasteShown(
+            votes=stand.votes,
+            sentence=words.sentence,
+            advice=list(words.advice),
+            accuracy=stand.accuracy,
+            enough=stand.verdict is Verdict.ENOUGH,
+            pulls=pulls,
+            most=[f"{version}-{row}" for row in most],
+            least=[f"{version}-{row}" for row in least],
+        )
 
     def _known(self) -> _Found:
         study = self.study

@@ -91,6 +91,27 @@ def serve_studio(
         studio.close()
 
 
+@contextmanager
+def served(study: Study, *, votes: int = ROUND) -> Generator[str]:
+    """Serve the studio of a study from a thread of its own, for notebooks and programs; gives the address.
+
+    While it is served the study is the studio's: speak to it by :class:`penchant.client.Client`. ``votes`` as for
+    :func:`serve_studio`, whose errors this raises too.
+    """
+    access = kept_access(study.path)
+    studio = Studio(study, access, votes)
+    server, listener = _server(studio.app), _listen(0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}/?token={access.token}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+        studio.close()
+
+
 def _server(app: FastAPI) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)

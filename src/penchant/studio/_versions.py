@@ -1,5 +1,6 @@
 """What the page of the versions shows: each with its figures, a sheet, and what strength bought."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from penchant.studio._texts import Texts
@@ -23,11 +24,28 @@ def versions_listed(study: Study, texts: Texts) -> dict[str, Any]:
             "figures": version.figures,
             "sheet": list(range(min(_SHEET, len(study.versions.pool(version.number))))),
             "strength": float(version.figures.get("like_best_of", 1.0)),
+            "whose": _whose(version.figures.get("of")),
             "frontier": _frontier(version.figures.get("frontier") or [], texts),
         }
         for version in reversed(versions)
     ]
-    return {"versions": rows, "fresh": max(0, votes - learned_from), "votes": votes, "train_seconds": ""}
+    asked = study.settings.like_best_of
+    return {
+        "versions": rows,
+        "fresh": max(0, votes - learned_from),
+        "votes": votes,
+        "train_seconds": "",
+        "people": list(study.taste.people),
+        "asked": asked if isinstance(asked, str) else f"{asked:g}",
+    }
+
+
+def _whose(of: str | Mapping[str, float] | None) -> str:
+    """Whose taste a version follows, as shares of a hundred; empty where it is that of all votes together."""
+    if of is None or isinstance(of, str):
+        return of or ""
+    total = sum(abs(share) for share in of.values()) or 1.0
+    return ", ".join(name if len(of) == 1 else f"{name} {share / total:.0%}" for name, share in of.items())
 
 
 def _frontier(rows: list[dict[str, float]], texts: Texts) -> str:

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from penchant.core.errors import NotReady, StudyBusy
+from penchant.core.errors import BadConfiguration, NotReady, StudyBusy, UnknownName
 from penchant.study import Study
-from penchant.study.making import Desk, Made, Strongest, command
+from penchant.study.making import Desk, Made, Shares, Strongest, command
 
 _SECONDS_TO_END = 10.0
 
@@ -36,16 +36,23 @@ class Work:
         """
         self._begin("train")
 
-    def align(self, like_best_of: Strongest = None) -> None:
-        """Begin to bend the generator to the taste learned so far.
+    def align(self, like_best_of: Strongest = None, of: Shares = None) -> None:
+        """Begin to bend the generator to the taste learned so far: of all votes together, or of voters by shares.
 
         Raises:
+            UnknownName: a share is given to somebody who did not vote.
+            BadConfiguration: no share is above zero.
             StudyBusy: something is being made already.
             NotReady: there are no votes, or no generator.
         """
         if not self.study.taste.votes:
             raise NotReady("no votes yet; vote on a few pairs first")
-        self._begin("align", like_best_of)
+        for voter in of or ():
+            if voter not in self.study.taste.people:
+                raise UnknownName("voter of this study", voter, self.study.taste.people)
+        if of is not None and not any(share > 0 for share in of.values()):
+            raise BadConfiguration("a blend of tastes needs at least one share above zero")
+        self._begin("align", like_best_of, of)
 
     def stop(self, wait: bool = False) -> None:
         """End the work at its next report, whoever began it; with ``wait``, only what was begun here, and return when
@@ -85,13 +92,13 @@ class Work:
     def _desk(self) -> Desk:
         return Desk(self.study.path)
 
-    def _begin(self, kind: str, like_best_of: Strongest = None) -> None:
+    def _begin(self, kind: str, like_best_of: Strongest = None, of: Shares = None) -> None:
         if self.running or self._desk.busy:
             raise StudyBusy("something is being made already; wait until it is done, or stop it")
         self._desk.stop(False)
         self._last = Made(kind, running=True)
         self._desk.say(self._last)
-        arguments, environment = command(self.study.path, kind, like_best_of)
+        arguments, environment = command(self.study.path, kind, like_best_of, of)
         with (self._desk.folder / "errors.txt").open("wb") as errors:
             self._process = subprocess.Popen(
                 arguments, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=environment

@@ -117,7 +117,8 @@ class Ballot:
         latest = study.versions.named("latest").number
         while self._returned:
             self._waiting.insert(0, self._returned.popleft())
-        self._waiting = [one for one in self._waiting if one.number not in answered and one.pool == latest]
+        waiting = {one.number: one for one in self._waiting if one.number not in answered and one.pool == latest}
+        self._waiting = list(waiting.values())  # one taken back before it was known to be answered is there twice
         while len(self._waiting) < count:
             self._waiting.append(study.next_query(self._sender.voter))
         return self._waiting[:count]

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,9 @@ from penchant.study.study import Study
 
 Strongest = float | Literal["auto"] | None
 """How far to align: like the best of so many, as far as a judge is sure, or as the study's settings say."""
+
+Shares = Mapping[str, float] | None
+"""Whose taste: shares of voters, or that of all votes together."""
 
 _NICENESS = 15
 _SECONDS_BETWEEN = 0.2
@@ -102,7 +106,7 @@ class Desk:
                 time.sleep(0.05)
 
 
-def make(study: Path, kind: str, like_best_of: Strongest) -> Made:
+def make(study: Path, kind: str, like_best_of: Strongest, of: Shares = None) -> Made:
     """Make it, leaving word of how far it is; gives how it ended, and leaves word of that too."""
     desk, said = Desk(study), 0.0
     with desk.taken():
@@ -120,7 +124,7 @@ def make(study: Path, kind: str, like_best_of: Strongest) -> Made:
 
         try:
             with Study.beside(study) as opened:
-                version = opened.train(report=report) if kind == "train" else opened.align(like_best_of, report)
+                version = opened.train(report=report) if kind == "train" else opened.align(like_best_of, report, of)
             ended = Made(kind, version=version.number)
         except (Interrupted, KeyboardInterrupt):
             ended = Made(kind, stopped=True)
@@ -139,24 +143,26 @@ def _end_with_whoever_started() -> None:
     os._exit(1)
 
 
-def main(study: str, kind: str, like_best_of: str = "") -> int:
-    """The command; gives the exit status."""
+def main(study: str, kind: str, like_best_of: str = "", of: str = "") -> int:
+    """The command; ``of`` is JSON. Gives the exit status."""
     threading.Thread(target=_end_with_whoever_started, daemon=True).start()
     if sys.platform != "win32":
         with suppress(OSError):
             os.nice(_NICENESS)
     strongest: Strongest = "auto" if like_best_of == "auto" else float(like_best_of) if like_best_of else None
-    ended = make(Path(study), kind, strongest)
+    ended = make(Path(study), kind, strongest, json.loads(of) if of else None)
     return 0 if ended.version is not None or ended.stopped else 1
 
 
-def command(study: Path, kind: str, like_best_of: Strongest) -> tuple[list[str], dict[str, Any]]:
+def command(
+    study: Path, kind: str, like_best_of: Strongest = None, of: Shares = None
+) -> tuple[list[str], dict[str, Any]]:
     """How to start it: the arguments, and the environment, in which it leaves a processor to whoever serves."""
     threads = str(max(1, (os.cpu_count() or 2) - 1))
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     environment = {**dict.fromkeys(names, threads), **os.environ}
-    strength = [] if like_best_of is None else [str(like_best_of)]
-    return [sys.executable, "-m", "penchant.study.making", str(study), kind, *strength], environment
+    strength, whose = "" if like_best_of is None else str(like_best_of), "" if of is None else json.dumps(dict(of))
+    return [sys.executable, "-m", "penchant.study.making", str(study), kind, strength, whose], environment
 
 
 if __name__ == "__main__":

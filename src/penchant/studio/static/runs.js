@@ -52,18 +52,48 @@ async function watch() {
   }
 }
 
+/** @returns {{like_best_of?: number | "auto", of?: Record<string, number>}} how far, and whose taste */
+function wanted() {
+  const [far, whose] = [element("strength").value, element("whose")];
+  /** @type {ReturnType<typeof wanted>} */
+  const asked = {};
+  if (far !== "") asked.like_best_of = far === "auto" ? "auto" : Number(far);
+  if (!whose || whose.value === "") return asked;
+  const shares = "blend" in whose.selectedOptions[0].dataset ? sharesGiven() : [[whose.value, 1]];
+  asked.of = Object.fromEntries(shares);
+  return asked;
+}
+
+/** @returns {[string, number][]} of those that have any */
+function sharesGiven() {
+  const sliders = /** @type {HTMLInputElement[]} */ ([...element("shares").querySelectorAll("input")]);
+  return sliders.filter((one) => one.value !== "0").map((one) => [one.dataset.voter ?? "", Number(one.value) / 100]);
+}
+
+function showShares() {
+  element("shares").hidden = !("blend" in element("whose").selectedOptions[0].dataset);
+  const total = sharesGiven().reduce((sum, [, share]) => sum + share, 0);
+  for (const slider of element("shares").querySelectorAll("input")) {
+    const share = total > 0 ? Math.round(Number(slider.value) / total) : 0;
+    slider.nextElementSibling.value = `${share}%`;
+    slider.setAttribute("aria-valuetext", `${share}%`);
+  }
+}
+
 /** @param {string} path */
 async function ask(path) {
   outcome("");
   seen = true;
   try {
-    show(await api.post(path, crypto.randomUUID(), path.endsWith("align") ? {} : undefined));
+    show(await api.post(path, crypto.randomUUID(), path.endsWith("align") ? wanted() : undefined));
     watch();
   } catch (error) {
     outcome(error instanceof Refused ? `${error.message}.` : say("lost"));
   }
 }
 
+element("whose")?.addEventListener("change", showShares);
+element("shares")?.addEventListener("input", showShares);
 element("begin").addEventListener("click", () => ask(`/api/v1/work/${idle}`));
 element("stop").addEventListener("click", () => ask("/api/v1/work/stop"));
 history.replaceState(null, "", location.pathname);

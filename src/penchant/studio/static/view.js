@@ -78,6 +78,7 @@ export class View {
     element("message-action").onclick = action;
     element("message-other").hidden = other === null;
     element("message-other").onclick = other;
+    element("message-choose").hidden = other === null;
     element("message-title").focus();
   }
 }
