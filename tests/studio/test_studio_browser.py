@@ -178,7 +178,7 @@ def test_a_round_by_keyboard_ends_in_before_and_after(browser: Browser, opened: 
     with page.expect_download() as saved:
         page.get_by_role("link", name="Download candidate 0").click()
     assert saved.value.suggested_filename == "version-2-candidate-0-best-of-6.png"
-    person.open("vote")
+    page.get_by_role("link", name="Next round").click()
     expect(page.locator("#wanted")).to_have_text("12")
     assert person.complaints == []
     person.context.close()
@@ -410,4 +410,43 @@ def test_labels_wait_while_the_server_is_gone_and_the_end_has_a_face(browser: Br
     assert sorting.standing.left == 0
     page.get_by_role("button", name="Go on voting").tap()
     expect(page).to_have_url(f"{opened.origin}/vote")
+    person.context.close()
+
+
+def test_alignment_is_asked_for_at_a_strength_and_to_a_blend(browser: Browser, opened: Opened) -> None:
+    for voter in ("human", "eva"):
+        opened.study.tell(opened.study.ask(voter).number, "left", voter=voter)
+    person = Person(browser, opened)
+    page, asked = person.page, list[Any]()
+
+    def begin(route: Any) -> None:
+        if route.request.method == "POST":
+            asked.append(route.request.post_data_json)
+        route.fulfill(json={"running": False, "version": None, "error": "", "stopped": True})
+
+    page.route("**/api/v1/work/align", begin)
+    page.route("**/api/v1/work", begin)
+    person.open("runs")
+    expect(page.get_by_label("How far").locator("option").first).to_have_text("as the study says: like the best of 6")
+    page.get_by_role("button", name="Align now").click()
+    expect(page.locator("#outcome")).to_contain_text("Stopped")
+    page.get_by_label("How far").select_option("auto")
+    page.get_by_label("Whose taste").select_option("eva")
+    page.get_by_role("button", name="Align now").click()
+    page.get_by_label("How far").select_option("16")
+    page.get_by_label("Whose taste").select_option(label="a blend")
+    page.get_by_label("eva").fill("75")
+    page.get_by_label("human").fill("25")
+    expect(page.locator("#shares label", has_text="eva").locator("output")).to_have_text("75%")
+    for other in page.locator("#shares input").all():
+        if other.get_attribute("data-voter") not in ("eva", "human"):
+            other.fill("0")
+    page.get_by_role("button", name="Align now").click()
+    page.wait_for_timeout(200)
+    assert asked == [
+        {},
+        {"like_best_of": "auto", "of": {"eva": 1}},
+        {"like_best_of": 16, "of": {"eva": 0.75, "human": 0.25}},
+    ]
+    assert person.complaints == []
     person.context.close()
