@@ -435,8 +435,8 @@ def test_alignment_is_asked_for_at_a_strength_and_to_a_blend(browser: Browser, o
     page.get_by_role("button", name="Align now").click()
     page.get_by_label("How far").select_option("16")
     page.get_by_label("Whose taste").select_option(label="a blend")
-    page.get_by_label("eva").fill("75")
-    page.get_by_label("human").fill("25")
+    page.get_by_role("slider", name="eva").fill("75")
+    page.get_by_role("slider", name="human").fill("25")
     expect(page.locator("#shares label", has_text="eva").locator("output")).to_have_text("75%")
     for other in page.locator("#shares input").all():
         if other.get_attribute("data-voter") not in ("eva", "human"):
