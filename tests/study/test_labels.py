@@ -18,13 +18,13 @@ from penchant.study.labels import (
     REJECT,
     Labels,
     content_of,
-    kept_or_not,
     label,
     next_to_label,
     rejected_rows,
     unlabel,
 )
 from penchant.study.selecting import chosen_rows
+from penchant.study.spreading import known_labels
 
 SETTINGS = StudySettings(
     source="pictures:120",
@@ -179,9 +179,10 @@ def test_all_rejected_and_all_kept_are_told_apart(untrained: Study):
     for row in range(count):
         label(untrained, row, KEEP)
     assert len(rejected_rows(untrained)) == 0
-    kept = kept_or_not(untrained)
-    assert kept is not None
-    assert kept.min() == 1
+    known = known_labels(untrained)
+    assert known is not None
+    assert known.names == (REJECT, KEEP)
+    assert known.labels.min() == 1
     for row in range(count):
         label(untrained, row, REJECT)
     with pytest.raises(NotReady, match=f"all {count} images"):

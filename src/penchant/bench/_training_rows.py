@@ -8,6 +8,7 @@ from scipy.stats import t as student_t
 
 from penchant.bench._running import Row
 from penchant.bench._training_trials import Trial
+from penchant.bench._training_wanted import TOLD
 
 ALL = "all"
 TOLERANCE = 2.0
@@ -170,17 +171,17 @@ def _wanted(trials: Sequence[Trial]) -> list[Row]:
         for name in ("precision", "chosen rightly"):
             mean, error = mean_error(list(figures(trials, strategy, asked, name).values()))
             rows.append(Row(f"one class wanted, {asked:g} labels by {strategy}: {name}", mean, error))
-    for asked in sorted({one.share for one in trials if one.strategy == "top_score"}):
+    for asked in sorted({one.share for one in trials if one.strategy == TOLD}):
         difference = _paired_labels(trials, asked)
         if difference:
             mean, error = mean_error(difference)
-            told = f"one class wanted: precision with {asked:g} labels by top_score less {3 * asked:g} by random"
+            told = f"one class wanted: precision with {asked:g} labels by {TOLD} less {3 * asked:g} by random"
             rows.append(Row.against(told, mean, "≥ 0", error))
     return rows
 
 
 def _paired_labels(trials: Sequence[Trial], asked: float) -> list[float]:
-    return _paired(trials, ("top_score", asked), ("random", 3 * asked), "precision")
+    return _paired(trials, (TOLD, asked), ("random", 3 * asked), "precision")
 
 
 def _plain(what: str, trials: Sequence[Trial]) -> list[Row]:

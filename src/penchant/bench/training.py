@@ -30,9 +30,9 @@ class Training:
     Every training sees ``images_seen`` images, repeats counted, so that only which images they are differs. KID and
     coverage are of ``random_convolutions``, against half of the held-out images; the other half pays the adaptive
     strategy. Then: pools of which 30% are images of the next source, against training on everything, where
-    ``top_score`` is given 30 labels; a class among those of ``labelled`` that is wanted, labels asked by chance or by
-    p(x | y); and top-k updates of the first adversarial family. Errors are standard errors over seeds, differences
-    are paired by seed. A share of the pool counts as good as all of it only where the difference is *shown* to be
+    ``top_score`` is given 30 labels; a class among those of ``labelled`` that is wanted, labels asked by chance or
+    where they tell most of it, and spread over the pool; and top-k updates of the first adversarial family. Errors
+    are standard errors over seeds, differences are paired by seed. A share of the pool counts as good as all of it only where the difference is *shown* to be
     within a margin (:mod:`penchant.bench._training_rows`). Seeds are the outermost loop, so that what was stopped has
     all parts, and ``parts`` says which are run; what is in ``results`` already is told of in any case.
 
@@ -45,7 +45,7 @@ class Training:
         adaptive: the one that learns which of them helps; none without.
         shares: of the pool that they may choose, growing.
         pool: images there are to choose from.
-        labels: how many are asked for by p(x | y); by chance also three times as many.
+        labels: how many are asked for where they tell most; by chance also three times as many.
         seeds: trainings of everything.
         parts: which of needed, dirty, wanted, top-k are run.
         results: a file of finished trainings, which are not done again.

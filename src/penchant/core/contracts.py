@@ -695,6 +695,7 @@ class PoolView:
     are the current generator's reconstruction errors, ``utilities`` what the person thinks of the images, ``labels``
     their classes (:data:`UNLABELLED` where unknown); None where there are none. ``history`` are the rounds before.
     ``held`` are features of images that nobody can choose, of which a good choice would give the same picture.
+    ``names[i]`` is what label i is called, and ``chances[i]`` how likely each image has it, where labels were spread.
     """
 
     features: Float[np.ndarray, "n d"]
@@ -705,6 +706,8 @@ class PoolView:
     labels: Int[np.ndarray, " n"] | None = None
     history: Sequence[Turn] = ()
     held: Float[np.ndarray, "h d"] | None = None
+    names: Sequence[str] = ()
+    chances: Mapping[int, Float[np.ndarray, " n"]] = field(default_factory=dict[int, Float[np.ndarray, " n"]])
 
     def __len__(self) -> int:
         return len(self.features)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from penchant.core.contracts import UNLABELLED, Annotations
+from penchant.core.contracts import Annotations
 from penchant.core.errors import BadVote, NotReady, StudyDamaged
 from penchant.store import Event, NewEvent
 
@@ -191,17 +191,6 @@ def rejected_rows(study: "Study") -> Int[np.ndarray, " r"]:
             f"penchant label {study.path}, or Study.label(row, 'keep')"
         )
     return rows
-
-
-def kept_or_not(study: "Study") -> Int[np.ndarray, " n"] | None:
-    """For every real training image 1 for keep, 0 for reject, else UNLABELLED; None where none is labelled so."""
-    images = study.images.train
-    known = {row: int(name == KEEP) for row, name in Labels.of(study).real(images).items() if name in (KEEP, REJECT)}
-    if not known:
-        return None
-    values = np.full(len(images), UNLABELLED, dtype=np.int64)
-    values[list(known)] = list(known.values())
-    return values
 
 
 def heeded(annotations: Annotations, count: int, rejected: Int[np.ndarray, " r"]) -> Annotations:

@@ -4,21 +4,17 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
-from numpy.lib.format import open_memmap
+from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from penchant.core.contracts import (
-    FEATURES,
     GENERATORS,
     SELECTION,
-    UNLABELLED,
     Annotations,
     Budget,
     Extractor,
@@ -29,7 +25,6 @@ from penchant.core.contracts import (
     Selected,
     Turn,
     Workspace,
-    silent,
 )
 from penchant.core.errors import BadConfiguration, NotCapable, StudyDamaged
 from penchant.core.family import parse_spec
@@ -40,8 +35,9 @@ from penchant.metrics import measure_all
 from penchant.preference import PortableTaste
 from penchant.store import NewEvent
 from penchant.study.conditions import Told
+from penchant.study.feature_store import feature_store
 from penchant.study.files import moved_into_place
-from penchant.study.labels import kept_or_not, rejected_rows
+from penchant.study.spreading import known_labels, left_out_rows
 from penchant.training.processes import Processes
 
 if TYPE_CHECKING:
@@ -51,7 +47,7 @@ FOLDER = "selection"
 KIND = "selection"
 MEASURED = ("kid", "coverage", "recall")
 _ROWS = "rows.safetensors"
-_POOL, _HELD = "features.npy", "held.npy"
+_STORE = "features"
 _JUDGED = 1000
 _AT_ONCE = 512
 _LAST_SHARE = 0.5
@@ -158,11 +154,13 @@ def train_on_selected(
         )
     plan, rounds = _begun(study, plan, images)
     selector = SELECTION.make(plan.strategy)
-    features, held = _features(study.path / FOLDER, plan, images, study.rng.child("selection", "features"), report)
+    held = images.holdout[:_JUDGED]
+    eyes = study.rng.child("selection", "features")
+    place = study.path / FOLDER / _STORE
+    features, unseen = feature_store(place, plan.features, images.train, images.hash, eyes, None, report, held)
     utilities = None if plan.taste is None else _liked(plan.taste, images)
-    barred = rejected_rows(study)
-    given = kept_or_not(study)
-    labels = _classes(images) if given is None else given
+    barred = left_out_rows(study)
+    known = known_labels(study)
     generator: Generator | None = None
     if rounds:
         generator = load_generator(study.path / "training" / _kept(len(rounds)))
@@ -175,9 +173,11 @@ def train_on_selected(
             barred=barred,
             errors=None if generator is None else _errors(generator, images),
             utilities=utilities,
-            labels=labels,
+            labels=None if known is None else known.labels,
             history=[Turn(one.strategy, one.gain) for one in rounds if one.gain is not None],
-            held=held,
+            held=unseen,
+            names=() if known is None else known.names,
+            chances={} if known is None else known.chances,
         )
         count = plan.images * number // plan.rounds - plan.images * (number - 1) // plan.rounds
         report(Progress(f"selecting {number}/{plan.rounds}", 0.0))
@@ -200,8 +200,7 @@ def forget_work(study: "Study") -> None:
     """Remove what only an interrupted selection would need."""
     for folder in (study.path / "training").glob(_kept("*")):
         shutil.rmtree(folder, ignore_errors=True)
-    for name in (_POOL, _HELD):
-        (study.path / FOLDER / name).unlink(missing_ok=True)
+    shutil.rmtree(study.path / FOLDER / _STORE, ignore_errors=True)
 
 
 def _begun(study: "Study", plan: SelectionPlan | None, images: ImageSet) -> tuple[SelectionPlan, list[Round]]:
@@ -289,36 +288,6 @@ def _kept(number: int | str) -> str:
     return f"selected-{number}"
 
 
-def _features(
-    folder: Path, plan: SelectionPlan, images: ImageSet, rng: Rng, report: Report
-) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "h d"]]:
-    """The pool's features, in half precision in a file that is read in blocks, and those of held-out images; an
-    unfinished file is made again."""
-    pool, held = folder / _POOL, folder / _HELD
-    if not pool.exists() or not held.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        sample = images.train[np.sort(rng.numpy().permutation(len(images.train))[:2000])]
-        extractor: Extractor = FEATURES.make(plan.features).fit(to_float(np.asarray(sample)), None, rng)
-        _table(held, extractor, images.holdout[:_JUDGED], silent)
-        _table(pool, extractor, images.train, report)
-    return np.load(pool, mmap_mode="r"), np.load(held, mmap_mode="r")
-
-
-def _table(path: Path, extractor: Extractor, images: UInt8[np.ndarray, "n c h w"], report: Report) -> None:
-    """Write the features of images, there whole or not at all."""
-    partial = path.with_suffix(".partial.npy")
-    table = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(images), extractor.width))
-    for start in range(0, len(table), _AT_ONCE):
-        report(Progress("looking at the pool", start / len(table)))
-        with torch.no_grad():
-            part = extractor(to_float(np.asarray(images[start : start + _AT_ONCE])))
-        table[start : start + _AT_ONCE] = part.numpy()
-    table.flush()
-    del table
-    partial.replace(path)
-    report(Progress("looking at the pool", 1.0))
-
-
 def _errors(generator: Generator, images: ImageSet) -> Float[np.ndarray, " n"] | None:
     """How far each image of the pool is from what the generator makes of its code; None where it has no codes."""
     if not generator.capabilities.encodable:
@@ -340,13 +309,6 @@ def _liked(taste: str, images: ImageSet) -> Float[np.ndarray, " n"]:
         for start in range(0, len(images.train), _AT_ONCE)
     ]
     return np.concatenate(parts)
-
-
-def _classes(images: ImageSet) -> Int[np.ndarray, " n"] | None:
-    """The sub-folders as numbers in the order of the alphabet; None where there are none."""
-    names = images.captions.classes
-    numbers = {name: number for number, name in enumerate(sorted(set(names) - {""}))}
-    return np.array([numbers.get(name, UNLABELLED) for name in names]) if numbers else None
 
 
 def _measured(generator: Generator, images: ImageSet, judge: Extractor, rng: Rng) -> dict[str, dict[str, float | None]]:

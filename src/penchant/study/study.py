@@ -67,11 +67,12 @@ from penchant.study.examining import examiner
 from penchant.study.extractors import Extractors
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
 from penchant.study.frontier import Ground, Judge
-from penchant.study.labels import heeded, label, rejected_rows
+from penchant.study.labels import heeded, label
 from penchant.study.pool import Pool, PoolPlan
 from penchant.study.selecting import SelectionPlan, chosen_rows, forget_work, rounds_of, train_on_selected
 from penchant.study.settings import FILE, StudySettings
 from penchant.study.settling import COUNT, Asked, asked_strength, bent, settled
+from penchant.study.spreading import Spread, left_out_rows, spread
 from penchant.study.sufficiency import Sufficiency, weigh
 from penchant.study.taste import Taste, View
 from penchant.study.versions import Versions
@@ -259,7 +260,7 @@ class Study:
         return conditions if conditions is None or rows is None else conditions[rows]
 
     def _training_rows(self) -> Int[np.ndarray, " k"] | None:
-        chosen, rejected = chosen_rows(self), rejected_rows(self)
+        chosen, rejected = chosen_rows(self), left_out_rows(self)
         if not len(rejected):
             return chosen
         left = np.setdiff1d(np.arange(len(self.images.train)) if chosen is None else chosen, rejected)
@@ -425,7 +426,7 @@ class Study:
         Processes().wait()
         with self.stage("training"):
             started = time.monotonic()
-            conditions, rejected = told(self.settings, images, self.path / "cache"), rejected_rows(self)
+            conditions, rejected = told(self.settings, images, self.path / "cache"), left_out_rows(self)
             conditions = replace(conditions, annotations=heeded(conditions.annotations, len(real), rejected))
             judge: Extractor = FEATURES.make(self.settings.judge).fit(
                 to_float(np.asarray(real[:_JUDGE_IMAGES])), None, self.rng.child("judge")
@@ -469,7 +470,7 @@ class Study:
         Processes().wait()
         images = open_images(settings.source, settings.images, path / "cache")
         with Study.beside(path) as study:
-            rejected = rejected_rows(study)
+            rejected = left_out_rows(study)
         conditions = told(settings, images, path / "cache")
         conditions = replace(conditions, annotations=heeded(conditions.annotations, len(images.train), rejected))
         _fitted(path, settings, images, conditions, _budget(settings, seconds), silent)
@@ -605,6 +606,10 @@ class Study:
         :func:`penchant.study.labels.label`."""
         session = session or self._session
         return label(self, row, name, version=version, voter=voter, session=session, client_key=client_key)
+
+    def spread(self, confidence: float = 0.9, report: Report = silent) -> Spread:
+        """Spread the labels of real images over all of them: see :func:`penchant.study.spreading.spread`."""
+        return spread(self, confidence, report=report)
 
     def refit(self, force: bool = False) -> bool:
         """Refit the preference model on all votes, if enough came since the last time; gives whether it did.
