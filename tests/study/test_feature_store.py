@@ -53,6 +53,7 @@ def test_two_processes_make_the_store_of_one(tmp_path: Path):
     both = [np.load(tmp_path / f"two-{index}.npy") for index in (0, 1)]
     assert np.array_equal(both[0], both[1])
     assert np.array_equal(both[0], one)
+    assert held is not None
     assert np.array_equal(held, one[:5])
 
 

@@ -1,5 +1,7 @@
 """Label propagation against scikit-learn's, its confidence, and what it refuses."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.semi_supervised import LabelSpreading
@@ -34,7 +36,8 @@ def test_the_solution_is_that_of_scikit_learn():
     def kernel(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return graph.toarray()
 
-    theirs = LabelSpreading(kernel=kernel, alpha=0.9, max_iter=3000, tol=1e-14).fit(points, labels)
+    settings: Any = {"kernel": kernel, "alpha": 0.9, "max_iter": 3000, "tol": 1e-14}
+    theirs = LabelSpreading(**settings).fit(points, labels)
     ours = consistent(graph, np.eye(2)[labels] * (labels != UNLABELLED)[:, None], 0.9)
     assert ours / ours.sum(1, keepdims=True) == pytest.approx(theirs.label_distributions_, abs=1e-4)
 

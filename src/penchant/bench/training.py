@@ -31,10 +31,12 @@ class Training:
     coverage are of ``random_convolutions``, against half of the held-out images; the other half pays the adaptive
     strategy. Then: pools of which 30% are images of the next source, against training on everything, where
     ``top_score`` is given 30 labels; a class among those of ``labelled`` that is wanted, labels asked by chance or
-    where they tell most of it, and spread over the pool; and top-k updates of the first adversarial family. Errors
-    are standard errors over seeds, differences are paired by seed. A share of the pool counts as good as all of it only where the difference is *shown* to be
-    within a margin (:mod:`penchant.bench._training_rows`). Seeds are the outermost loop, so that what was stopped has
-    all parts, and ``parts`` says which are run; what is in ``results`` already is told of in any case.
+    where they tell most of it, and spread over the pool; and top-k updates of the first adversarial family.
+
+    Errors are standard errors over seeds, differences are paired by seed. A share of the pool counts as good as all of
+    it only where the difference is *shown* to be within a margin (:mod:`penchant.bench._training_rows`). Seeds are the
+    outermost loop, so that what was stopped has all parts, and ``parts`` says which are run; what is in ``results``
+    already is told of in any case.
 
     Attributes:
         sources: folders of images; or the embedded set.

@@ -43,7 +43,7 @@ class TopScore:
         """
         free = checked_rows(pool, count)
         label = self._number(pool)
-        if label in pool.chances:
+        if label is not None and label in pool.chances:
             chances = known(pool.chances[label], pool, "the chance of the label", "spread the labels again")
             return best(free, chances[free], count)
         labels = np.full(len(pool), UNLABELLED) if pool.labels is None else pool.labels

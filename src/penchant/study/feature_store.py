@@ -59,19 +59,19 @@ def feature_store(
         if processes.main and not eyes.is_dir():
             _fitted(spec, images, rng, eyes)
         processes.wait()
-        extractor = load_extractor(eyes, None)
+        looking = load_extractor(eyes, None)
 
         def make(rows: slice) -> Rows:
-            return {_NAME: _seen(extractor, images[rows])}
+            return {_NAME: _seen(looking, images[rows])}
 
-        arrays = {_NAME: ((extractor.width,), "float16")}
-        fill(place, len(images), arrays, f"{key} {extractor.hash}", make, processes, report)
+        arrays = {_NAME: ((looking.width,), "float16")}
+        fill(place, len(images), arrays, f"{key} {looking.hash}", make, processes, report)
     try:
         features = np.load(place / f"{_NAME}.npy", mmap_mode="r")
-        extractor = load_extractor(eyes, None) if held is not None else None
+        unseen = None if held is None else _seen(load_extractor(eyes, None), held)
     except (OSError, ValueError) as error:
         raise StudyDamaged(f"the features at {place} cannot be read: {error}; remove that folder") from None
-    return features, None if held is None or extractor is None else _seen(extractor, held)
+    return features, unseen
 
 
 def forget_stores(folder: Path, keep: int = 0) -> None:

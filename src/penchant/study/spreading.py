@@ -201,7 +201,7 @@ def propagated(
 ) -> list[tuple[tuple[str, ...], Propagated]]:
     """For each question with two kinds of answers its names, in the order of the columns, and the chances."""
     given = Labels.of(study).real(images.train)
-    groups: list[Sequence[str]] = [_VERDICTS, sorted({*given.values()} - set(_VERDICTS))]
+    groups: list[tuple[str, ...]] = [_VERDICTS, tuple(sorted({*given.values()} - set(_VERDICTS)))]
     asked = [group for group in groups if len(set(group) & set(given.values())) > 1]
     if not asked:
         return []
@@ -211,7 +211,7 @@ def propagated(
     found: list[tuple[tuple[str, ...], Propagated]] = []
     for group in asked:
         one = Propagation().spread(seen, _numbered(given, group, len(images.train)), rng.child(group[0]).numpy())
-        found.append((tuple(group[number] for number in one.classes), one))
+        found.append((tuple(group[int(number)] for number in one.classes), one))
     report(Progress("spreading the labels", 1.0))
     forget_stores(stores(study), keep=1)
     return found
@@ -226,7 +226,7 @@ def next_of_kind(
     """
     images, done = study.images, {*Labels.of(study, voter).real(study.images.train), *passed}
     given = Labels.of(study).real(images.train)
-    group = list(_VERDICTS) if wanted in _VERDICTS else sorted({*given.values(), wanted} - set(_VERDICTS))
+    group: list[str] = [*_VERDICTS] if wanted in _VERDICTS else sorted({*given.values(), wanted} - set(_VERDICTS))
     labels = _numbered(given, group, len(images.train))
     rng = study.rng.child("spread")
     if group.index(wanted) in labels:
