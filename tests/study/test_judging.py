@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from penchant.core.contracts import METRICS
-from penchant.core.errors import BadConfiguration, BadImages
+from penchant.core.errors import BadConfiguration, BadImages, UnknownName
 from penchant.core.rng import Rng
 from penchant.data import ImageSettings, draw_pictures
-from penchant.study import Study
+from penchant.features import Yardstick
+from penchant.study import Study, judging
 from penchant.study.files import pil_image
 from penchant.study.image_sets import Roles, as_version, gather
 from penchant.study.judgement_page import page
@@ -126,8 +127,10 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, sets: tuple[np.ndarray, n
         gather(str(tmp_path / "nothing"), "pictures:100", PLAIN)
     with pytest.raises(BadConfiguration, match="--count must be at least 4"):
         gather("pictures:100", "pictures:100", PLAIN, count=1)
-    with pytest.raises(BadConfiguration, match="none are called FID"):
-        _judge(roles(*sets), "inception")
+    with pytest.raises(BadConfiguration, match=r"'inception' needs its weights in the file nowhere\.pth"):
+        _judge(roles(*sets), "inception(weights='nowhere.pth')")
+    with pytest.raises(UnknownName, match=r"no extractor named 'inceptoin'; .* Did you mean 'inception'"):
+        _judge(roles(*sets), "inceptoin")
 
 
 def test_too_few_images_leave_figures_out_with_a_reason(sets: tuple[np.ndarray, np.ndarray, np.ndarray]):
@@ -139,3 +142,32 @@ def test_too_few_images_leave_figures_out_with_a_reason(sets: tuple[np.ndarray, 
 def test_grey_images_are_judged_too(sets: tuple[np.ndarray, np.ndarray, np.ndarray]):
     generated, real, holdout = (part[:, :1] for part in sets)
     assert _judge(roles(generated, real, holdout), ONE).figures["kid"].measured is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "published", "enough", "label", "said"),
+    [
+        ("inception", True, 30, "FID@30", "FID is that of images of 28 px, 30 a side"),
+        ("inception", True, 31, "FD[inception]@30", "not called FID: that takes at least 31 images a side"),
+        ("inception", False, 30, "FD[inception]@30", "not the weights that FID is defined by"),
+        ("vgg16", True, 30, "FD[vgg16]@30", ""),
+    ],
+)
+def test_fid_is_called_so_only_where_it_is(
+    sets: tuple[np.ndarray, np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    published: bool,
+    enough: int,
+    label: str,
+    said: str,
+):
+    stand_in = Yardstick(name, "0" * 16, 3, "weights of a test", published, lambda images: images.mean((2, 3)))
+    monkeypatch.setattr(judging, "yardstick", lambda spec: stand_in)
+    monkeypatch.setattr(judging, "FID_IMAGES", enough)
+    found = _judge(roles(*(part[:30] for part in sets)), name)
+    assert found.label("frechet") == label
+    assert any(said in text for text in found.sentences) if said else not any("FID" in s for s in found.sentences)
+    assert found.as_json()["extractor"]["about"] == "weights of a test"
+    assert "weights of a test" in page(found)
+    assert ("papers" in page(found)) == (not found.standard or label.startswith("FID"))

@@ -51,8 +51,10 @@ def _show(out: Console, judgement: Judgement) -> None:
             cells = [texts[key] for key in ("value", "interval", "floor", "p", "spread")]
             table.add_row(short, *(cells if several else cells[:-1]))
     out.print(table)
-    told = f"FD is {judgement.label('frechet')}" if "@" in judgement.label("frechet") else judgement.extractor
+    label = judgement.label("frechet")
+    told = f"the Fréchet distance is {label}" if "@" in label else judgement.extractor
     out.print(f"{told}, features {judgement.extractor_hash}; {counts(judgement)}", highlight=False, markup=False)
+    out.print(f"{judgement.extractor}: {judgement.about}", highlight=False, markup=False)
     reasons = [
         f"{judgement.label(name)} is not measured: {one.reason}"
         for name, one in judgement.figures.items()

@@ -97,7 +97,9 @@ ImagesCount = Annotated[int, typer.Option("--count", help="At most so many image
 ExtractorName = Annotated[
     str,
     typer.Option(
-        "--extractor", help="The features: random_convolutions, self_supervised, or pretrained(model='FOLDER')."
+        "--extractor",
+        help="The features: random_convolutions, self_supervised, pretrained(model='FOLDER'); or as published: "
+        "inception, vgg16, dinov2, clip.",
     ),
 ]
 Prompt = Annotated[

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from penchant.core.errors import BadConfiguration
 from penchant.features._preprocessing import Preprocessing, preprocessing_of
+from penchant.features._weights import MODELS, sha256_of
 
 
 class Vision:
@@ -65,11 +66,40 @@ def resolved(model: str) -> str:
     return model
 
 
+def model_file(model: str) -> Path | None:
+    """``model.safetensors`` of a folder or of an id on the hub that was fetched; None where there is no such one file.
+
+    Raises:
+        BadConfiguration: transformers is missing, or it looks like a folder and is none.
+    """
+    _transformers()
+    name = "model.safetensors"
+    if Path(resolved(model)).is_dir():
+        path = Path(resolved(model)) / name
+        return path if path.is_file() else None
+    try:
+        found = import_module("transformers.utils").cached_file(model, name)
+    except (OSError, ValueError):
+        return None
+    return None if found is None else Path(found)
+
+
+def _check_published(model: str) -> None:
+    """A model of the hub whose hash is known must have it."""
+    expected, file = MODELS.get(model), None if model not in MODELS else model_file(model)
+    if expected is not None and file is not None and (found := sha256_of(file)) != expected:
+        raise BadConfiguration(
+            f"the weights of '{model}' in {file} have the SHA-256 {found}, and the published ones {expected}: they "
+            "are broken, or others. Fetch them again, or name the folder they are in if they are meant"
+        )
+
+
 def load_vision(model: str, layer: int | None) -> Vision:
     """The image part of a pretrained model, in single precision.
 
     Raises:
-        BadConfiguration: transformers is missing, or the weights cannot be had as safetensors.
+        BadConfiguration: transformers is missing, the weights cannot be had as safetensors, or are not the published
+            ones where those are known.
     """
     transformers = _transformers()
     model = resolved(model)
@@ -82,6 +112,7 @@ def load_vision(model: str, layer: int | None) -> Vision:
             f"the model '{model}' cannot be had: {_first_line(error)} Give a local folder with config.json, "
             "preprocessor_config.json and model.safetensors, or connect to the hub once so that it is kept"
         ) from None
+    _check_published(model)
     both = "vision_config" in network.config.to_dict()
     return Vision(network.vision_model if both else network, layer)
 

@@ -76,6 +76,8 @@ def page(judgement: Judgement) -> str:
         extractor=judgement.extractor,
         extractors=judgement.extractors,
         hash=judgement.extractor_hash,
+        about=judgement.about,
+        standard=judgement.standard,
         sheets={**sheets, **_pairs(judgement)},
         seconds=f"{judgement.seconds:.0f}",
     )

@@ -10,16 +10,20 @@ import torch
 from jaxtyping import Float, Int
 
 from penchant.core.contracts import FEATURES, METRICS, Extractor, Measurement, Progress, Report, silent
-from penchant.core.errors import BadConfiguration, BadFeatures
+from penchant.core.errors import BadFeatures, UnknownName
 from penchant.core.family import parse_spec
 from penchant.core.rng import Rng
 from penchant.data import to_float
+from penchant.features import YARDSTICKS, Yardstick, yardstick
 from penchant.metrics import measure_all, pixel_test
 from penchant.metrics.memorisation import nearest
 from penchant.study.image_sets import Images, Roles
 
 SEEDS = 5
 """Random networks that the spread of extractors is taken over."""
+
+FID_IMAGES = 10_000
+"""Images a side without which nothing is called FID: what its authors ask for at least."""
 
 _FITTED_TO = 4000
 _MOST_TRAINING = 20_000
@@ -65,6 +69,10 @@ class Judgement:
     extractor: str
     extractor_hash: str
     extractors: int
+    about: str
+    """Where the extractor is from: its weights, or what it was fitted to."""
+    standard: bool
+    """Whether it is the network that FID is defined by, with the published weights."""
     figures: Mapping[str, Figure]
     sentences: tuple[str, ...]
     nearest: Nearest | None
@@ -74,6 +82,8 @@ class Judgement:
         """The metric with its extractor and number of images, without which a value means nothing."""
         measured = self.figures[name].measured
         short = "FD" if name == "frechet" else _spoken(name)
+        if measured and short == "FD" and self.standard and measured.n >= FID_IMAGES:
+            return f"FID@{measured.n}"
         by = "" if name == _ON_PIXELS else f"[{self.extractor}]"
         return f"{short}{by}@{measured.n}" if measured else short
 
@@ -85,7 +95,12 @@ class Judgement:
             "real": {"name": roles.names[1], "images": len(roles.real)},
             "holdout_images": len(roles.holdout),
             "training_images": None if roles.training is None else len(roles.training),
-            "extractor": {"name": self.extractor, "hash": self.extractor_hash, "number": self.extractors},
+            "extractor": {
+                "name": self.extractor,
+                "hash": self.extractor_hash,
+                "number": self.extractors,
+                "about": self.about,
+            },
             "figures": {name: {"label": self.label(name), **one.as_json()} for name, one in self.figures.items()},
             "sentences": list(self.sentences),
             "notes": list(roles.notes),
@@ -102,24 +117,25 @@ def judge(
 ) -> Judgement:
     """Measure ``roles.generated`` against ``roles.real``.
 
-    The extractor is fitted to the training images where they are known, else to the real ones, and never sees generated
-    ones. Random networks without a seed are taken five times: the spread of a figure over them is the extractor's own
-    uncertainty, which the interval of a single one does not hold. Then networks are taught to tell the sets apart by
-    their pixels, on ``seen`` images each (:func:`penchant.metrics.pixel_test`), which takes the most time; 0 leaves
-    that out.
+    The extractor is a feature that is fitted to the training images where they are known, else to the real ones, and
+    never sees generated ones; or one of the field's own networks (:data:`penchant.features.YARDSTICKS`), which is
+    fitted to nothing. Random networks without a seed are taken five times: the spread of a figure over them is the
+    extractor's own uncertainty, which the interval of a single one does not hold. Then networks are taught to tell the
+    sets apart by their pixels, on ``seen`` images each (:func:`penchant.metrics.pixel_test`), which takes the most
+    time; 0 leaves that out.
 
     Raises:
-        UnknownName, BadConfiguration, NotCapable: no such extractor, or it needs what is not here.
+        UnknownName, BadConfiguration, NotCapable: no such extractor, or it needs what is not here (weights, say).
     """
     started = time.monotonic()
     rng = Rng(seed).child("judging")
     fitted_to = roles.real if roles.training is None else roles.training
     specs = _extractors(extractor)
     found: list[dict[str, Measurement | BadFeatures]] = []
-    first: Extractor | None = None
+    first: Extractor | Yardstick | None = None
     for place, spec in enumerate(specs):
         report(Progress("comparing", place / len(specs)))
-        fitted: Extractor = FEATURES.make(spec).fit(to_float(fitted_to[:_FITTED_TO]), None, rng.child("extractor"))
+        fitted = _looking(spec, fitted_to[:_FITTED_TO], rng.child("extractor"))
         first = first or fitted
         found.append(_measured(roles, fitted, rng.child("metrics")))
     assert first is not None, "there is at least one extractor"
@@ -133,8 +149,10 @@ def judge(
         extractor=parse_spec(extractor, FEATURES.kind)[0],
         extractor_hash=first.hash,
         extractors=len(specs),
+        about=_about(first, min(len(fitted_to), _FITTED_TO), roles),
+        standard=_is_standard(first),
         figures={name: figures[name] for name in (*METRICS.names(), _ON_PIXELS)},
-        sentences=tuple(_sentences(figures)),
+        sentences=(*_sentences(figures), *_not_fid(first, figures, roles)),
         nearest=None if roles.training is None else _nearest(roles.generated, roles.training, first, rng),
         seconds=time.monotonic() - started,
     )
@@ -143,19 +161,51 @@ def judge(
 def _extractors(spec: str) -> list[str]:
     """One, or five random networks where no seed is given."""
     name, settings = parse_spec(spec, FEATURES.kind)
-    if name in ("inception", "fid"):
-        raise BadConfiguration(
-            "FID is the Fréchet distance on the Inception network of 2015 (pt_inception-2015-12-05), whose weights are "
-            "not part of Penchant; other weights of the same name give other numbers, so none are called FID here. "
-            "FD[…]@N is printed with any other extractor: random_convolutions, self_supervised, or pretrained(model=…)"
-        )
+    if name not in YARDSTICKS and name not in FEATURES.names():
+        raise UnknownName("extractor", name, [*FEATURES.names(), *YARDSTICKS])
     if name != "random_convolutions" or "seed" in settings:
         return [spec]
     arguments = "".join(f", {key}={value!r}" for key, value in settings.items())
     return [f"{name}(seed={seed}{arguments})" for seed in range(SEEDS)]
 
 
-def _measured(roles: Roles, extractor: Extractor, rng: Rng) -> dict[str, Measurement | BadFeatures]:
+def _looking(spec: str, images: Images, rng: Rng) -> Extractor | Yardstick:
+    if parse_spec(spec, FEATURES.kind)[0] in YARDSTICKS:
+        return yardstick(spec)
+    fitted: Extractor = FEATURES.make(spec).fit(to_float(images), None, rng)
+    return fitted
+
+
+def _about(extractor: Extractor | Yardstick, fitted: int, roles: Roles) -> str:
+    if isinstance(extractor, Yardstick):
+        return extractor.about
+    return f"fitted to {fitted:,} of the {'real' if roles.training is None else 'training'} images"
+
+
+def _is_standard(extractor: Extractor | Yardstick) -> bool:
+    return isinstance(extractor, Yardstick) and extractor.name == "inception" and extractor.published
+
+
+def _not_fid(extractor: Extractor | Yardstick, figures: Mapping[str, Figure], roles: Roles) -> list[str]:
+    """Why the Fréchet distance on Inception features is not called FID, or what its FID is of."""
+    measured = figures["frechet"].measured
+    if not isinstance(extractor, Yardstick) or extractor.name != "inception" or measured is None:
+        return []
+    if not extractor.published:
+        return ["These are not the weights that FID is defined by, so none of the figures is an FID."]
+    if measured.n < FID_IMAGES:
+        return [
+            f"The Fréchet distance is not called FID: that takes at least {FID_IMAGES:,} images a side, and here are "
+            f"{measured.n:,}. Its floor says how much of it comes from so few."
+        ]
+    side = roles.generated.shape[-1]
+    return [
+        f"FID is that of images of {side} px, {measured.n:,} a side, resized to 299 px as in TensorFlow 1: papers that "
+        "took other sizes or numbers do not compare."
+    ]
+
+
+def _measured(roles: Roles, extractor: Extractor | Yardstick, rng: Rng) -> dict[str, Measurement | BadFeatures]:
     generated, real, holdout = (features_in(part, extractor) for part in (roles.generated, roles.real, roles.holdout))
     names = [name for name in METRICS.names() if name != _COPYING]
     found = measure_all(real, generated, holdout, extractor.hash, rng, names)
@@ -166,7 +216,7 @@ def _measured(roles: Roles, extractor: Extractor, rng: Rng) -> dict[str, Measure
     return found
 
 
-def features_in(images: Images, extractor: Extractor) -> Float[np.ndarray, "n d"]:
+def features_in(images: Images, extractor: Extractor | Yardstick) -> Float[np.ndarray, "n d"]:
     """What the extractor makes of images, in parts."""
     with torch.no_grad():
         parts = [extractor(to_float(images[start : start + 512])) for start in range(0, len(images), 512)]
@@ -191,7 +241,9 @@ def _figure(found: Sequence[Measurement | BadFeatures]) -> Figure:
     return Figure(measured[0], (min(values), max(values)) if len(values) > 1 else None)
 
 
-def _nearest(generated: Images, training: Images, extractor: Extractor, rng: Rng, count: int = 18) -> Nearest:
+def _nearest(
+    generated: Images, training: Images, extractor: Extractor | Yardstick, rng: Rng, count: int = 18
+) -> Nearest:
     """The generated images closest to a training image (which is where copies are), and as many at random."""
     training = training[:_MOST_TRAINING]
     rows, distances = nearest(features_in(generated, extractor), features_in(training, extractor))
