@@ -1,5 +1,6 @@
 """Versions compared blindly, and their order."""
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -11,8 +12,10 @@ from penchant.core.errors import BadConfiguration, BadVote, NotReady, StudyDamag
 from penchant.core.rng import Rng
 from penchant.store import NewEvent
 from penchant.study import Study, vote
+from penchant.study.alpha import agreement_of_votes, agreement_sentence
 from penchant.study.comparing import BlindComparison, Compared, compare, comparisons, result
 from penchant.study.leaderboard import leaderboard, rank
+from penchant.study.voted import leaderboard_of_votes
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,54 @@ def test_what_cannot_be_compared_is_told(aligned: Study):
         result(aligned, 2, 1)
 
 
+def say(study: Study, voter: str, choices: str) -> None:
+    """Pair k answered by ``voter`` with the k-th of L, R, T (tie), B (both bad); version 1 on the left."""
+    meant = {"L": Choice.LEFT, "R": Choice.RIGHT, "T": Choice.TIE, "B": Choice.BOTH_BAD}
+    for number, letter in enumerate(choices, start=1):
+        payload = {"left": 1, "right": 2, "pair": number}
+        study.store.append(NewEvent("versus", voter, "s", f"{voter}-{number}", meant[letter], payload=payload))
+
+
+def test_how_far_voters_agree_is_told(aligned: Study):
+    say(aligned, "anna", "LLRRLTRBLL")
+    alone = result(aligned, 2, 1)
+    assert alone.agreement.alpha is None  # one voter agrees with nobody
+    assert alone.as_json()["krippendorff_alpha_interval"] is None
+    say(aligned, "ben", "LLRRLTRLLL")
+    both = result(aligned, 1, 2)
+    assert (both.agreement.alpha, both.agreement.things) == (1.0, 9)  # both bad is no answer
+    assert leaderboard(aligned).as_json()["agreement"]["krippendorff_alpha"] == 1.0
+    say(aligned, "eve", "RRLLRTLLRR")
+    opposed = result(aligned, 1, 2).agreement
+    assert opposed.alpha is not None
+    assert opposed.alpha < 0.3
+    assert "The voters agree by" in agreement_sentence(opposed)
+    assert leaderboard(aligned).agreement.alpha == opposed.alpha
+
+
+def test_where_all_answers_are_the_same_that_is_told(aligned: Study):
+    say(aligned, "anna", "LLL")
+    assert agreement_sentence(result(aligned, 1, 2).agreement) == ""
+    say(aligned, "ben", "LLL")
+    assert agreement_sentence(result(aligned, 1, 2).agreement).startswith("All 6 answers to the 3 pairs")
+
+
+def test_versions_are_ordered_by_the_votes_that_teach(aligned: Study):
+    with pytest.raises(NotReady, match="at least 5 audits"):
+        leaderboard_of_votes(aligned, "audits")
+    vote(aligned, "warm", 40)
+    by_votes = leaderboard_of_votes(aligned)
+    assert by_votes.standings[0].version == 2  # aligned to that very taste
+    assert by_votes.standings[0].low <= by_votes.standings[0].value <= by_votes.standings[0].high
+    assert by_votes.standings[-1].value == pytest.approx(0.5, abs=1e-9)
+    assert by_votes.votes > 20
+    assert "nobody was shown images of two versions" in by_votes.notes[0]
+    assert f"{by_votes.votes} votes count as" in by_votes.notes[1]
+    assert "say nothing of other people" in by_votes.notes[-1]
+    again = leaderboard_of_votes(aligned)
+    assert again == by_votes
+
+
 def answers(voter: str, versions: tuple[int, int], wins: int, losses: int, ties: int = 0) -> list[Compared]:
     choices = [Choice.LEFT] * wins + [Choice.RIGHT] * losses + [Choice.TIE] * ties
     return [Compared(number, voter, versions, number, choice) for number, choice in enumerate(choices)]
@@ -161,3 +212,19 @@ def test_pages_and_command_line_share_one_voter(aligned: Study):
     assert terminal.undo("back")
     assert page.ask().number == 1
     assert page.progress().votes == 0
+
+
+def test_votes_on_one_pair_agree_whatever_side_it_was_shown_on(aligned: Study):
+    query = next(iter(aligned.taste.votes.values()))[0]
+    turned = replace(query, left_row=query.right_row, right_row=query.left_row)
+    other = replace(query, left_row=query.left_row + 1, right_row=query.right_row + 1)
+    votes = {1: (query, Choice.LEFT), 2: (turned, Choice.RIGHT), 3: (other, Choice.RIGHT), 4: (other, Choice.RIGHT)}
+    voters = {1: "anna", 2: "ben", 3: "anna", 4: "ben"}
+    found = agreement_of_votes(votes, voters, Rng(0))
+    assert found.things == 2
+    # two rows may be turned by the order of their numbers, but both voters alike
+    assert found.alpha in (1.0, None)
+    votes[4] = (other, Choice.LEFT)
+    opposed = agreement_of_votes(votes, voters, Rng(0)).alpha
+    assert opposed is not None
+    assert opposed < 1

@@ -28,6 +28,7 @@ from penchant.cli.options import (
     ImagesOf,
     JsonFile,
     LikeBestOf,
+    OrderedBy,
     Pixels,
     Prompt,
     Rounds,
@@ -324,11 +325,11 @@ def compare(
 
 
 @app.command()
-def leaderboard(study: StudyPath, json_file: JsonFile = None) -> None:
-    """Order the versions by all blind comparisons of them."""
+def leaderboard(study: StudyPath, by: OrderedBy = "comparisons", json_file: JsonFile = None) -> None:
+    """Order the versions by all blind comparisons of them, or by the votes that teach the taste."""
     from penchant.cli.compare import show_leaderboard
 
-    show_leaderboard(out, study, json_file)
+    show_leaderboard(out, study, json_file, by)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Comparing versions blindly, and the order that comes out of it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -7,10 +8,12 @@ from rich.table import Table
 
 from penchant.cli.progress import ProgressBars
 from penchant.cli.steps import check_voter_name, write_json
-from penchant.core.errors import Interrupted
+from penchant.core.errors import Interrupted, UnknownName
 from penchant.study import HUMAN, Study
+from penchant.study.alpha import agreement_sentence
 from penchant.study.comparing import BlindComparison, compare, result
-from penchant.study.leaderboard import leaderboard
+from penchant.study.leaderboard import Leaderboard, leaderboard
+from penchant.study.voted import leaderboard_of_votes
 
 
 def compare_versions(
@@ -33,6 +36,8 @@ def compare_versions(
         markup=False,
     )
     out.print(found.sentence, highlight=False, markup=False)
+    if told := agreement_sentence(found.agreement):
+        out.print(told, highlight=False, markup=False)
     write_json(json_file, found.as_json())
 
 
@@ -49,10 +54,17 @@ def _in_the_browser(study: Study, first: str, second: str, votes: int) -> None:
         )
 
 
-def show_leaderboard(out: Console, path: Path, json_file: Path | None) -> None:
+def show_leaderboard(out: Console, path: Path, json_file: Path | None, by: str = "comparisons") -> None:
     """The versions, best first."""
+    boards: dict[str, Callable[[Study], Leaderboard]] = {
+        "comparisons": leaderboard,
+        "audits": lambda study: leaderboard_of_votes(study, "audits"),
+        "votes": lambda study: leaderboard_of_votes(study, "votes"),
+    }
+    if by not in boards:
+        raise UnknownName("way of ordering versions", by, boards)
     with Study.open(path) as study:
-        board = leaderboard(study)
+        board = boards[by](study)
         kinds = {version.number: version.kind for version in study.versions.all()}
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("version", "", f"preferred to version {board.reference}", "95% interval", "answers"):
@@ -65,6 +77,8 @@ def show_leaderboard(out: Console, path: Path, json_file: Path | None) -> None:
     out.print(table)
     voters = "1 voter" if board.voters == 1 else f"{board.voters} voters"
     out.print(f"{board.votes} answers of {voters}, {board.ties:.0%} ties", highlight=False)
+    if told := agreement_sentence(board.agreement):
+        out.print(told, highlight=False, markup=False)
     for note in board.notes:
         out.print(f"note: {note}", highlight=False, markup=False)
     write_json(json_file, board.as_json())

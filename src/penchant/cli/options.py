@@ -108,6 +108,14 @@ Prompt = Annotated[
 ]
 FirstVersion = Annotated[str, typer.Argument(help="A version: base, latest, or a number.", metavar="A")]
 SecondVersion = Annotated[str, typer.Argument(help="The version to compare it with.", metavar="B")]
+OrderedBy = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        help="comparisons (blind, of the versions), audits (votes on random pairs), or votes (all, weighted by how "
+        "likely each pair was to be asked).",
+    ),
+]
 Database = Annotated[
     str | None,
     typer.Option("--database", help="Keep the votes there: postgresql+psycopg://user@host/name.", metavar="URL"),

@@ -245,6 +245,7 @@ _ROWS = (
     ("audit_accuracy", "audit accuracy", "of predictions made before each uniformly chosen vote"),
     ("expected_accuracy", "expected accuracy", "of guesses at answers to random pairs, by the model's own belief"),
     ("agreement", "agreement", "with oneself, where an audit was asked again with its sides swapped"),
+    ("krippendorff_alpha", "Krippendorff's α", "of the voters with each other, on pairs that several answered"),
     ("accuracy_vs_hidden_taste", "accuracy", "against the hidden taste, on fresh pairs"),
     ("win_rate", "win rate", "aligned against base, same latents"),
     ("kl_nats", "KL, nats", "how far the aligned generator is from the base"),

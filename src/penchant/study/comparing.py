@@ -13,9 +13,11 @@ from jaxtyping import UInt8
 
 from penchant.core.contracts import Choice, Progress, Report, silent
 from penchant.core.errors import BadConfiguration, BadVote, Interrupted, StudyDamaged
+from penchant.core.rng import Rng
 from penchant.data import to_float, to_uint8
-from penchant.metrics import WinRate, votes_needed, win_rate
+from penchant.metrics import Agreement, WinRate, votes_needed, win_rate
 from penchant.store import Event, NewEvent
+from penchant.study.alpha import WORTH, agreement_figures, agreement_of
 from penchant.study.files import png_bytes
 from penchant.study.study import Study
 
@@ -86,6 +88,8 @@ class Result:
     skipped: int
     voters: tuple[str, ...]
     needed: int | None
+    agreement: Agreement
+    """Of the voters with each other, on the pairs that several answered."""
 
     @property
     def decided(self) -> bool:
@@ -123,6 +127,7 @@ class Result:
             "both_bad": self.both_bad,
             "skipped": self.skipped,
             "voters": list(self.voters),
+            **agreement_figures(self.agreement),
             "decided": self.decided,
             "votes_still_needed": self.needed,
             "sentence": self.sentence,
@@ -148,7 +153,18 @@ def result(study: Study, first: str | int, second: str | int) -> Result:
         skipped=counted[Choice.SKIP],
         voters=tuple(sorted({each.voter for each in found})),
         needed=_still_needed(counted[Choice.LEFT], counted[Choice.RIGHT]),
+        agreement=agreement_on(found, study.rng.child("comparison", "agreement")),
     )
+
+
+def agreement_on(found: Sequence[Compared], rng: Rng) -> Agreement:
+    """Krippendorff's α of the voters on the pairs that several answered."""
+    given = {
+        (each.voter, (each.versions, each.pair)): WORTH[each.choice]
+        for each in found
+        if each.pair > 0 and each.choice in WORTH
+    }
+    return agreement_of(given, rng)
 
 
 def _still_needed(wins: int, losses: int) -> int | None:

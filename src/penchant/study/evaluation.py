@@ -12,6 +12,7 @@ from penchant.core.contracts import Choice, Generator, Progress, Report, Voter, 
 from penchant.core.errors import BadConfiguration, BadFeatures, UnknownName, VoterFailed
 from penchant.data import to_float, to_uint8
 from penchant.metrics import WinRate, measure_all, wilson, win_rate
+from penchant.study.alpha import agreement_figures, agreement_of_votes
 from penchant.study.answers import audit_accuracy, audited
 from penchant.study.comparison import compare_models
 from penchant.study.study import Study
@@ -70,6 +71,9 @@ def _about_votes(study: Study) -> dict[str, Any]:
         "audit_accuracy_interval": audit.interval and list(audit.interval),
         "audit_log_loss": float(np.mean(loss)) if loss else None,
         **study.sufficiency().figures(),
+        **agreement_figures(
+            agreement_of_votes(study.taste.votes, study.taste.voters, study.rng.child("evaluate", "agreement"))
+        ),
         "voters": _about_voters(study),
     }
 

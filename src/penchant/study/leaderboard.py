@@ -8,8 +8,9 @@ import numpy as np
 
 from penchant.core.errors import NotReady
 from penchant.core.rng import Rng
-from penchant.metrics import bradley_terry, connected
-from penchant.study.comparing import KINDS, Compared, comparisons
+from penchant.metrics import Agreement, bradley_terry, connected
+from penchant.study.alpha import agreement_figures
+from penchant.study.comparing import KINDS, Compared, agreement_on, comparisons
 from penchant.study.study import Study
 
 _RESAMPLES = 400
@@ -39,10 +40,12 @@ class Leaderboard:
     votes: int
     ties: float
     notes: tuple[str, ...]
+    agreement: Agreement
+    """Of the voters with each other, on what several answered."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers."""
-        return asdict(self)
+        return {**asdict(self), "agreement": agreement_figures(self.agreement)}
 
 
 def leaderboard(study: Study) -> Leaderboard:
@@ -58,7 +61,8 @@ def leaderboard(study: Study) -> Leaderboard:
     found = [each for each in comparisons(study.store.events(kinds=KINDS)) if str(each.choice) in _OUTCOMES]
     if not found:
         raise NotReady(
-            f"no versions were compared yet; `penchant compare {study.path} base latest` asks which is better"
+            f"no versions were compared yet; `penchant compare {study.path} base latest` asks which is better, and "
+            f"`penchant leaderboard {study.path} --by votes` has a model of the votes guess"
         )
     return rank(found, study.rng.child("leaderboard"))
 
@@ -96,6 +100,7 @@ def rank(found: Sequence[Compared], rng: Rng) -> Leaderboard:
         votes=len(linked),
         ties=sum(str(each.choice) == "tie" for each in linked) / len(linked),
         notes=tuple(_notes(voters, apart, members[0])),
+        agreement=agreement_on(linked, rng.child("agreement")),
     )
 
 
@@ -108,12 +113,17 @@ def _strengths(found: Sequence[Compared], members: Sequence[int]) -> np.ndarray:
 
 
 def _notes(voters: Sequence[str], apart: Sequence[int], reference: int) -> list[str]:
-    notes: list[str] = []
-    if len(voters) == 1:
-        notes.append(f"All answers are those of {voters[0]}: the intervals say nothing of other people")
-    elif len(voters) < _FEW_VOTERS:
-        notes.append(f"With {len(voters)} voters the intervals are too narrow: there are few people to draw from")
+    notes = notes_of_voters(voters)
     if apart:
         names = ", ".join(map(str, apart))
         notes.append(f"Not linked to these by any comparison: {names}; compare one of them with {reference}")
     return notes
+
+
+def notes_of_voters(voters: Sequence[str]) -> list[str]:
+    """What intervals of so many voters do not hold."""
+    if len(voters) == 1:
+        return [f"All answers are those of {voters[0]}: the intervals say nothing of other people"]
+    if len(voters) < _FEW_VOTERS:
+        return [f"With {len(voters)} voters the intervals are too narrow: there are few people to draw from"]
+    return []
