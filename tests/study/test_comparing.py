@@ -120,7 +120,8 @@ def say(study: Study, voter: str, choices: str) -> None:
     meant = {"L": Choice.LEFT, "R": Choice.RIGHT, "T": Choice.TIE, "B": Choice.BOTH_BAD}
     for number, letter in enumerate(choices, start=1):
         payload = {"left": 1, "right": 2, "pair": number}
-        study.store.append(NewEvent("versus", voter, "s", f"{voter}-{number}", meant[letter], payload=payload))
+        key = f"{voter}-{number}"
+        study.store.append(NewEvent("versus", voter, "s", key, choice=meant[letter], payload=payload))
 
 
 def test_how_far_voters_agree_is_told(aligned: Study):
