@@ -47,9 +47,9 @@ def test_joint_is_the_closed_form_when_the_reward_is_linear(
     z = aligned.transport(latents, aligned.dial)[0]
     lift = aligned.decode(latents).flatten() - z.flatten()
     # The noise moves by a/β and the decoder lifts its images by σ²·a/β: KL = (1 + σ²)·a²/2β².
-    assert z.mean().item() - latents.mean().item() == pytest.approx(1.5 / beta, rel=0.02)
+    assert z.mean().item() - latents.mean().item() == pytest.approx(1.5 / beta, rel=5e-3)
     assert lift.mean().item() == pytest.approx(SIGMA**2 * 1.5 / beta, rel=0.05)
-    assert result.kl_nats == pytest.approx((1 + SIGMA**2) * 1.5**2 / (2 * beta**2), rel=0.02)
+    assert result.kl_nats == pytest.approx((1 + SIGMA**2) * 1.5**2 / (2 * beta**2), rel=5e-3)
     assert "exact KL of noise and image" in result.kl_estimator
 
 
@@ -66,12 +66,12 @@ def test_joint_spends_the_asked_nats(best_of: int, plane: MakeGenerator, slope: 
 
 def test_joint_gives_the_reference_back_when_a_nat_is_dear(plane: MakeGenerator, slope: MakeReward) -> None:
     generator = plane(2)
-    result = small(beta=1e6, images_weight=1.0).align(
+    result = small(beta=1e9, images_weight=1.0).align(
         generator, slope(1.0, 0.0), Strength(16), Rng(0), images=pictures(2)
     )
-    assert abs(result.kl_nats) < 5e-3
+    assert abs(result.kl_nats) < 1e-6
     gap = result.generator.sample(500, Rng(1)) - generator.sample(500, Rng(1))
-    assert gap.square().mean() < 3e-3  # the last step of an optimiser that sees no slope
+    assert gap.abs().max() < 1e-5  # rounding
 
 
 def test_joint_goes_on_learning_the_images(plane: MakeGenerator, slope: MakeReward) -> None:

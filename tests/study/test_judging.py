@@ -61,6 +61,7 @@ def test_noise_a_dropped_kind_and_copies_are_noticed(sets: tuple[np.ndarray, np.
     few = np.repeat(generated[:5], 30, axis=0)
     assert any("Part of what is real is missing" in text for text in _judge(roles(few, real, holdout), ONE).sentences)
     copied = _judge(roles(real, real, holdout), ONE)
+    assert copied.sentences[0] == "150 of the 150 generated images are real ones, pixel for pixel."
     assert any("nearer to the training images" in text for text in copied.sentences)
     assert copied.nearest is not None
     assert (copied.nearest.generated == copied.nearest.training).all()

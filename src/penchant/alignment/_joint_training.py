@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from penchant.alignment._tilt_training import Price
+from penchant.alignment._tilt_training import ROUNDING, Price
 from penchant.alignment._transport import Transport, antithetic, latent_kl
 from penchant.core.contracts import Continued, Generator, Progress, Report
 from penchant.core.errors import TrainingDiverged
@@ -47,14 +47,16 @@ def free(
     """Lower KL − (E[r] − images_weight · loss(images))/β over T and θ; θ ends as its running average, T is returned.
 
     KL = E_u[½‖T(u)‖² − ½‖u‖² − log|det J_T(u)|] + E_u‖G_θ(T(u)) − G(T(u))‖²/2σ²: that of the joint law of noise and
-    image, z ~ T(u) and x ~ N(G_θ(z), σ²), from z ~ N(0, I) and x ~ N(G(z), σ²). Both parts carry gradients.
+    image, z ~ T(u) and x ~ N(G_θ(z), σ²), from z ~ N(0, I) and x ~ N(G(z), σ²). Both parts carry gradients; T's is
+    the path gradient (:func:`penchant.alignment._tilt_training.path_gradient`), which has no noise where nothing is to
+    be gained, so that at a price at which nothing should move nothing does.
 
     Raises:
         TrainingDiverged: the numbers are not finite.
     """
     moved, learned = list(transport.parameters()), list(continued.parameters)
     groups = [
-        {"params": moved, "lr": 0.0, "top": freeing.map_learning_rate},
+        {"params": moved, "lr": 0.0, "top": freeing.map_learning_rate, "eps": 1e-5},
         {"params": learned, "lr": 0.0, "top": freeing.learning_rate},
     ]
     optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-8)
@@ -64,10 +66,12 @@ def free(
     for step in range(freeing.steps):
         fraction = step / freeing.steps
         u = antithetic(freeing.batch, reference.latent_dim, draws)
-        z, log_det = transport(u)
-        made = continued.generator.decode(z)
-        apart = (made - reference.decode(z)).square().flatten(1).sum(dim=1) / (2 * sigma**2)
-        spent = (latent_kl(u, z, log_det) + apart).mean()
+        z, _ = transport(u)
+        at = z.detach().requires_grad_()
+        back, log_det = transport.inverse(at)
+        made = continued.generator.decode(at)
+        apart = (made - reference.decode(at)).square().flatten(1).sum(dim=1) / (2 * sigma**2)
+        spent = (latent_kl(back, at, log_det) + apart).mean()
         gain = reward(made).mean()
         chosen = torch.from_numpy(images[np.sort(rows.integers(len(images), size=freeing.batch))])
         misfit = continued.loss(chosen, draws)
@@ -77,9 +81,12 @@ def free(
                 f"the joint objective is not finite at step {step} (reward {gain.item():g}, KL {spent.item():g}); "
                 "nothing was changed. A smaller learning_rate or like_best_of may do."
             )
-        gradients = torch.autograd.grad(total, [*moved, *learned], materialize_grads=True)
+        pull, *slopes = torch.autograd.grad(total, [at, *learned], materialize_grads=True)
+        gradients = (*torch.autograd.grad(z, moved, pull, materialize_grads=True), *slopes)
+        norm = math.sqrt(sum(gradient.square().sum().item() for gradient in gradients))
+        heard = 0.0 if norm < ROUNDING * math.sqrt(reference.latent_dim) else 1.0
         for parameter, gradient in zip((*moved, *learned), gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient * heard
         for group in optimiser.param_groups:
             group["lr"] = group["top"] * min(1.0, fraction / 0.05 + 0.05) * 0.5 * (1 + math.cos(math.pi * fraction))
         optimiser.step()

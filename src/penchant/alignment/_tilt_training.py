@@ -16,6 +16,10 @@ from penchant.core.contracts import Progress, Report
 from penchant.core.errors import TrainingDiverged
 from penchant.core.rng import Rng
 
+ROUNDING = 1e-6
+"""A slope of so many nats per latent dimension is rounding of single precision and is not followed: turning the noise
+costs nothing, so Adam, to which the smallest slope is a whole step, would wander there for ever."""
+
 LatentReward = Callable[[Float[Tensor, "n z"]], Float[Tensor, " n"]]
 
 
@@ -132,6 +136,8 @@ def train(
         failures = 0
         usual_norm = norm if usual_norm is None else 0.95 * usual_norm + 0.05 * min(norm, schedule.outlier * usual_norm)
         clip = min(1.0, schedule.outlier * usual_norm / max(norm, 1e-30))
+        if norm < ROUNDING * math.sqrt(len(transport.shift)):
+            clip = 0.0
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient * clip
         for group, boldness in zip(optimiser.param_groups, (1.0, schedule.last_boldness), strict=True):
