@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from penchant.cli.feeding import feed
 from penchant.cli.inspection import inspect
 from penchant.cli.invites import invite, invites, revoke
 from penchant.cli.labels import label
@@ -77,6 +78,7 @@ tastes = typer.Typer(no_args_is_help=True, help="Tastes on their own: export, im
 app.add_typer(tastes, name="taste")
 app.command()(studio)
 app.command()(label)
+app.command()(feed)
 app.command()(inspect)
 for command in (invite, invites, revoke):
     app.command()(command)

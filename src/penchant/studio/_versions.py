@@ -20,7 +20,7 @@ def versions_listed(study: Study, texts: Texts) -> dict[str, Any]:
     rows = [
         {
             "number": version.number,
-            "aligned": version.kind != "base" and version.number > 1,
+            "aligned": version.kind == "aligned",
             "figures": version.figures,
             "sheet": list(range(min(_SHEET, len(study.versions.pool(version.number))))),
             "strength": float(version.figures.get("like_best_of", 1.0)),

@@ -22,6 +22,7 @@ from penchant.study.charts import Series, interval_bar, line_chart
 from penchant.study.curves import accuracy_over_votes, best_of_n_frontier, images_compared, version_point
 from penchant.study.evaluation import evaluate, only_voter
 from penchant.study.exceptions import Place, disagreements, praised_in_vain
+from penchant.study.feeding import fed_versions
 from penchant.study.files import storage_errors
 from penchant.study.frontier import Row
 from penchant.study.portrait import Portrait, Standing, portray
@@ -89,6 +90,7 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             steps=steps,
             steps_chart=_steps_chart(steps),
             selection=_selection(study),
+            fed=fed_versions(study),
             intake=intake,
             next_steps=next_steps(study, figures, portrait),
         )
@@ -106,6 +108,7 @@ def _write(study: Study, figures: Mapping[str, Any], report: Report) -> Path:
             "best_of_n": frontier,
             "versions": points,
             "strengths": steps,
+            "fed": dict(fed_versions(study)),
             "intake": intake,
         }
         path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -65,6 +65,8 @@ from penchant.study.conditions import FOLDER as CONDITIONS
 from penchant.study.conditions import Told, condition_of, conditions_of, told
 from penchant.study.examining import examiner
 from penchant.study.extractors import Extractors
+from penchant.study.feeding import KIND as FED
+from penchant.study.feeding import Diet, fed_generator
 from penchant.study.files import moved_into_place, scratch, storage_errors, study_folder
 from penchant.study.frontier import Ground, Judge
 from penchant.study.labels import heeded, label
@@ -683,6 +685,24 @@ class Study:
             }
             alone, generator = Processes.alone(), kept.alignment.generator
             return self._add_version(generator, self.extractor, "aligned", aligner, figures, alone, report)
+
+    def feed(self, diet: Diet | None = None, seconds: float | None = None, report: Report = silent) -> Version:
+        """Train afresh on the real images and the generated ones that are kept: :mod:`penchant.study.feeding`.
+
+        A new version beside the others; the base generator, from which alignments start and are counted, stays.
+
+        Raises:
+            NotReady: no generated image is kept.
+            NotCapable: several processes, or a generator that is not trained here.
+            Interrupted: Ctrl-C; nothing changed, feed again.
+        """
+        number = self.versions.named("latest").number + 1
+        with self.stage("feeding"):
+            generator, component, figures = fed_generator(
+                self, number, diet or Diet(), _budget(self.settings, seconds), report
+            )
+            alone = Processes.alone()
+            return self._add_version(generator, self.extractor, FED, component, figures, alone, report)
 
     def pairs(self, of: Whose = None) -> Pairs:
         """The votes as images and latents; latents only where the base generator made the images."""
