@@ -43,7 +43,8 @@ def _evaluate(study: Study, version: str | int, report: Report) -> dict[str, Any
     voter = only_voter(study)
     figures |= _about_taste(study, voter)
     report(Progress("evaluating", 0.3))
-    if chosen.number != base.number:
+    decided = any(choice in (Choice.LEFT, Choice.RIGHT) for _, choice in study.taste.votes.values())
+    if chosen.number != base.number and decided:
         figures |= _about_winning(study, study.generator(chosen.number), voter)
     figures |= _about_alignment(chosen.figures)
     report(Progress("evaluating", 0.6))

@@ -123,6 +123,8 @@ def verdict(figures: Mapping[str, Any]) -> str:
     rate, interval = figures.get("win_rate"), figures.get("win_rate_interval")
     if figures.get("version") == 1:
         return f"After {figures['votes']} votes the taste is being learned; the generator is not aligned yet."
+    if rate is None and "win_rate_by_model" not in figures:
+        return f"After {figures['votes']} votes none prefers one image to another, so nothing is known of the taste yet."
     if rate is None or interval is None:
         model = figures["win_rate_by_model"]["value"]
         return (
