@@ -124,7 +124,7 @@ def verdict(figures: Mapping[str, Any]) -> str:
     if figures.get("version") == 1:
         return f"After {figures['votes']} votes the taste is being learned; the generator is not aligned yet."
     if rate is None and "win_rate_by_model" not in figures:
-        return f"After {figures['votes']} votes none prefers one image to another, so nothing is known of the taste yet."
+        return f"No vote of {figures['votes']} prefers one image to another, so nothing is known of the taste yet."
     if rate is None or interval is None:
         model = figures["win_rate_by_model"]["value"]
         return (
