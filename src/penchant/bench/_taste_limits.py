@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -36,22 +37,39 @@ def ceilings(task: Task) -> tuple[float, float] | None:
     return of(inner, 3.0), of(kernel, 1e-3)
 
 
-def seconds_a_vote(
-    task: Task, start: Callable[[], Learner], votes: int, refit_every: int
-) -> tuple[float, float | None]:
-    """Time to learn from an answer and choose the next question, fits included; mean and standard error of three."""
-    means: list[float] = []
+@dataclass(frozen=True)
+class Seconds:
+    """Time from an answer to the next question: ``all`` of it, and what somebody waits for where fits are left to idle
+    time. Each is a mean with the standard error of three repetitions."""
+
+    all: tuple[float, float]
+    waited: tuple[float, float]
+
+
+def seconds_a_vote(task: Task, start: Callable[[], Learner], votes: int, refit_every: int) -> Seconds:
+    """What it takes to learn from an answer and to choose the next question, with a fit every ``refit_every`` votes."""
+    every: list[float] = []
+    waits: list[float] = []
     for repeat in range(3):
-        rng, learner, spent = Rng(repeat).child("time"), start(), 0.0
+        rng, learner = Rng(repeat).child("time"), start()
+        asked, told, fitted = 0.0, 0.0, 0.0
         for number in range(1, votes + 1):
             clock = time.perf_counter()
             left, right = learner.ask(rng.child("question", number).numpy())
-            spent += time.perf_counter() - clock
+            asked += time.perf_counter() - clock
             answer = task.voter.decide(task.seen[left], task.seen[right], rng.child("answer", number).numpy())
+            due = number % refit_every == 0
             clock = time.perf_counter()
             learner.tell(left, right, answer)
-            if number % refit_every == 0:
+            if due:
                 learner.catch_up()
-            spent += time.perf_counter() - clock
-        means.append(spent / votes)
-    return float(np.mean(means)), float(np.std(means, ddof=1) / np.sqrt(len(means)))
+                fitted += time.perf_counter() - clock
+            else:
+                told += time.perf_counter() - clock
+        every.append((asked + told + fitted) / votes)
+        waits.append(asked / votes + told / max(votes - votes // refit_every, 1))
+    return Seconds(_mean(every), _mean(waits))
+
+
+def _mean(values: list[float]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))

@@ -34,6 +34,11 @@ class PictureSet:
     groups: Sequence[Group]
     pool: int
 
+    @property
+    def plain(self) -> Float[np.ndarray, "n d"]:
+        """Without optional columns: squares and products are for models that know when to leave them out."""
+        return self.features[:, : max(group.stop for group in self.groups if not group.optional)]
+
 
 def picture_set(name: str, features: str, most: int, packs: str | None) -> PictureSet:
     """At most ``most`` pictures, half of them the pool; ``features`` is fitted to the pool alone.

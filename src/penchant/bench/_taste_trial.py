@@ -79,7 +79,7 @@ class Task:
         return found
 
     def _judged(self, learner: Learner, voter: KnownVoter) -> dict[str, float]:
-        features = self.pictures.features
+        features = self._features(learner)
         chances = voter.chances(self.seen[self.first], self.seen[self.second])
         decided = chances[Choice.LEFT] + chances[Choice.RIGHT]
         answered = chances[Choice.LEFT] / np.maximum(decided, 1e-12)
@@ -97,6 +97,10 @@ class Task:
         return figures
 
     def _accuracy(self, learner: Learner, merit: Float[np.ndarray, " n"]) -> float:
-        believed = learner.mean(self.pictures.features)
+        believed = learner.mean(self._features(learner))
         truth: Bool[np.ndarray, " p"] = merit[self.first] > merit[self.second]
         return accuracy(believed[self.first] - believed[self.second], truth)
+
+    def _features(self, learner: Learner) -> Float[np.ndarray, "n d"]:
+        """Those of all images, as wide as the learner knows them."""
+        return self.pictures.features[:, : learner.pool.shape[1]]

@@ -10,11 +10,13 @@ from typing import Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from penchant.preference._likelihood import Slopes, Terms, VoteLikelihood
 
 Array = Float[np.ndarray, "..."]
+
+(_posv,) = get_lapack_funcs(("posv",), dtype=np.float64)
 
 
 class System(Protocol):
@@ -65,7 +67,7 @@ class Primal:
 
     def newton(self, weights: Array, target: Array) -> Array:
         """See :class:`System`."""
-        return cho_solve(cho_factor(self._precision(weights), lower=True), self.design.T @ target)
+        return _solved(self._precision(weights), self.design.T @ target)
 
     def field(self, coefficients: Array) -> Array:
         """See :class:`System`."""
@@ -113,7 +115,7 @@ class Dual:
     def newton(self, weights: Array, target: Array) -> Array:
         """See :class:`System`; α with ω = Xᵀα."""
         root = np.sqrt(weights)
-        inner = cho_solve(cho_factor(self._balanced(root), lower=True), root * (self.kernel @ target))
+        inner = _solved(self._balanced(root), root * (self.kernel @ target))
         return target - root * inner
 
     def field(self, coefficients: Array) -> Array:
@@ -149,6 +151,14 @@ class Dual:
         return self._unit + root[:, None] * self.kernel * root
 
 
+def _solved(matrix: Array, right: Array) -> Array:
+    """The solution for a positive definite matrix, by Cholesky; LAPACK itself, since matrices are small and many."""
+    _, solution, fault = _posv(matrix, right)
+    if fault:
+        raise np.linalg.LinAlgError(f"the matrix is not positive definite: LAPACK's posv says {fault}")
+    return solution
+
+
 def system_of(design: Float[np.ndarray, "t d"]) -> Twin:
     """The cheaper of the twins."""
     return Dual(design) if len(design) < design.shape[1] else Primal(design)
@@ -174,7 +184,7 @@ def find_mode(
     offset: Array | float = 0.0,
     weights: Array | float = 1.0,
     steps: int = 100,
-    accuracy: float = 1e-9,
+    accuracy: float = 1e-6,
 ) -> Mode:
     """Newton's method with step halving, from the coefficients ``start`` or from 0.
 

@@ -86,23 +86,24 @@ class VoteLikelihood:
 
     def terms(self, f: Array, ties: Bool[np.ndarray, " t"]) -> Terms:
         """Log-probabilities with their derivatives in ``f``."""
-        a, b = expit(f - self.margin), expit(-f - self.margin)
-        r, fisher = self._responsibility(f), self._information(f)
-        second_tie = a * (1 - a) + b * (1 - b)
-        return Terms(
-            self.log_probability(f, ties),
-            np.where(ties, b - a, r * (1 - a)),
-            np.where(ties, second_tie, r * (1 - a) * (a - (1 - r) * (1 - a))),
-            np.where(ties, second_tie, fisher),
-            np.where(ties, a * (1 - a) * (1 - 2 * a) - b * (1 - b) * (1 - 2 * b), self._information_slope(f)),
-        )
+        a, against = expit(f - self.margin), expit(self.margin - f)
+        r, other = self._meant(a), self._meant(against)
+        fisher = r * other * a * against
+        slope = fisher * (against - a) * (2 - r * other)
+        choice = Terms(self._log_choice(f), r * against, r * against * (a - (1 - r) * against), fisher, slope)
+        if not ties.any():
+            return choice
+        b = expit(-f - self.margin)
+        left, right = a * against, b * (1 - b)
+        tie = Terms(self._log_tie(f), b - a, left + right, left + right, left * (against - a) - right * (1 - 2 * b))
+        return Terms._make(np.where(ties, *pair) for pair in zip(tie, choice, strict=True))
 
     def by_lapse(self, f: Array, ties: Bool[np.ndarray, " t"]) -> Slopes:
         """Derivatives in λ, which must be positive."""
         a = expit(f - self.margin)
         p = self.lapse / 2 + (1 - self.lapse) * a
         spread = p * (1 - p)
-        fisher = self._information(f)
+        fisher = self._meant(a) * self._meant(1 - a) * a * (1 - a)
         return Slopes(
             np.where(ties, -1 / (1 - self.lapse), (0.5 - a) / p),
             np.where(ties, 0.0, -(1 - a) * a / (2 * p * p)),
@@ -121,24 +122,16 @@ class VoteLikelihood:
         )
 
     def _log_choice(self, f: Array) -> Array:
-        careful = np.log1p(-self.lapse) + log_expit(f - self.margin)
-        return np.logaddexp(np.log(self.lapse / 2), careful) if self.lapse > 0 else careful
+        if self.lapse > 0:
+            return np.log(self.lapse / 2 + (1 - self.lapse) * expit(f - self.margin))
+        return log_expit(f - self.margin)
 
     def _log_tie(self, f: Array) -> Array:
         constant = np.log(np.expm1(2 * self.margin)) if self.margin > 0 else 0.0
         return np.log1p(-self.lapse) + constant + log_expit(f - self.margin) + log_expit(-f - self.margin)
 
-    def _responsibility(self, f: Array) -> Array:
-        """P(the choice was no lapse | the choice)."""
-        return np.exp(np.log1p(-self.lapse) + log_expit(f - self.margin) - self._log_choice(f))
-
-    def _information(self, f: Array) -> Array:
-        """Fisher information of "chosen or not" about f: p'² / (p(1 − p))."""
-        a = expit(f - self.margin)
-        other = self._responsibility(2 * self.margin - f)
-        return self._responsibility(f) * other * a * (1 - a)
-
-    def _information_slope(self, f: Array) -> Array:
-        a = expit(f - self.margin)
-        both = self._responsibility(f) * self._responsibility(2 * self.margin - f)
-        return both * a * (1 - a) * (1 - 2 * a) * (2 - both)
+    def _meant(self, careful: Array) -> Array:
+        """P(an outcome was no lapse | the outcome), of one that whoever does not lapse chooses so probably."""
+        if self.lapse > 0:
+            return (1 - self.lapse) * careful / (self.lapse / 2 + (1 - self.lapse) * careful)
+        return np.ones_like(careful)
