@@ -4,6 +4,7 @@ import stat
 import struct
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -34,11 +35,19 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
     """
     try:
         state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise Unusable("not a regular file")
-        if state.st_size == 0:
-            raise Unusable("an empty file")
-        with Image.open(path, formats=FORMATS) as image:
+    except OSError as error:
+        raise Unusable(f"cannot be read: {error.strerror or error}") from None
+    if not stat.S_ISREG(state.st_mode):
+        raise Unusable("not a regular file")
+    return decode_image(path, state.st_size, settings)
+
+
+def decode_image(file: Path | IO[bytes], size: int, settings: ImageSettings) -> np.ndarray:
+    """As :func:`read_image`, of what can be opened and has so many bytes."""
+    if size == 0:
+        raise Unusable("an empty file")
+    try:
+        with Image.open(file, formats=FORMATS) as image:
             return fit_image(image, settings)
     except UnidentifiedImageError:
         raise Unusable("not an image that can be read: PNG, JPEG, WebP, GIF and BMP can") from None

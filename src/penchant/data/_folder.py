@@ -118,11 +118,12 @@ def _walk(root: Path) -> tuple[list[str], list[Item]]:
         visited.add((state.st_dev, state.st_ino))
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         relative = Path(folder).relative_to(root)
-        names.extend((relative / name).as_posix() for name in files if _is_candidate(name))
+        names.extend((relative / name).as_posix() for name in files if is_candidate(name))
     return sorted(names), sorted(unreadable, key=lambda item: item[0])
 
 
-def _is_candidate(name: str) -> bool:
+def is_candidate(name: str) -> bool:
+    """Whether a file of this name may hold images."""
     return not name.startswith(".") and (name.lower().endswith(SUFFIXES) or bool(IDX_NAME.search(name)))
 
 

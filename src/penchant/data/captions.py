@@ -45,10 +45,14 @@ def read_captions(root: Path, names: Sequence[str]) -> Captions:
     """
     tables = _tables(root, names)
     written = [_in_tables(root, name, tables) or _beside(root, name) for name in names]
-    classes = tuple(_folder(name) for name in names)
     if any(written):
-        return Captions(tuple(written), classes, "captions")
-    spoken = [_spoken(PurePosixPath(name).stem) for name in names]
+        return Captions(tuple(written), tuple(_folder(name) for name in names), "captions")
+    return captions_by_name(names)
+
+
+def captions_by_name(names: Sequence[str]) -> Captions:
+    """As :func:`read_captions`, by the names alone: for images that lie in no local folder."""
+    classes, spoken = tuple(_folder(name) for name in names), [_spoken(PurePosixPath(name).stem) for name in names]
     if names and sum(map(bool, spoken)) >= _WORDED * len(names) and len(set(spoken)) > 1:
         return Captions(tuple(spoken), classes, "names")
     return Captions(("",) * len(names), classes, "none")

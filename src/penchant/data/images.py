@@ -20,7 +20,7 @@ from penchant.data._arrays import ArraySource, is_idx, open_array_file
 from penchant.data._embedded import embedded_source
 from penchant.data._folder import FolderSource
 from penchant.data._source import Source, hash_of
-from penchant.data.captions import Captions, read_captions
+from penchant.data.captions import Captions, captions_by_name, read_captions
 from penchant.data.settings import ImageSettings
 
 _REASONS_SHOWN = 5
@@ -71,10 +71,13 @@ class ImageSet:
     spec: ImageSpec
     hash: str
     root: Path | None = None
+    stored: bool = False
 
     @cached_property
     def captions(self) -> Captions:
         """What the training images are called, in their order; read when first asked for."""
+        if self.stored:
+            return captions_by_name(self.train_paths)
         if self.root is None:
             return Captions(("",) * len(self.train), ("",) * len(self.train), "none")
         return read_captions(self.root, self.train_paths)
@@ -88,7 +91,8 @@ def open_images(
     Args:
         source: a folder of PNG, JPEG, WebP, GIF (first frame) and BMP files, at any depth, or of idx files; an idx,
             .npy or .npz file; an array (n × h × w, n × h × w × c or n × c × h × w; bytes, 16-bit, or floats in
-            [0, 1]); or the word ``pictures`` or ``pictures:COUNT`` for the embedded set (``./pictures`` is a folder).
+            [0, 1]); a URL of a folder in an object store (``s3://``, ``gs://``, …: whatever fsspec has a driver for);
+            or the word ``pictures`` or ``pictures:COUNT`` for the embedded set (``./pictures`` is a folder).
         settings: size, colour, framing, share held out, least number of images.
         cache: folder for the decoded images. A second start finds them by names, sizes and times of the files;
             where only the times differ, a hash of the contents decides. A damaged entry is made again.
@@ -117,12 +121,21 @@ def open_images(
         entry = _take_in(origin, settings, cache, key, stamp, report)
     report(Progress("images", 1.0, 0.0, {"images": float(len(entry[0]))}))
     root = origin.root if isinstance(origin, FolderSource) else None
-    return _image_set(*entry, origin.label, settings, root)
+    found = _image_set(*entry, origin.label, settings, root)
+    return replace(found, stored=True) if _is_url(source) else found
+
+
+def _is_url(source: str | Path | np.ndarray) -> bool:
+    return isinstance(source, str) and "://" in source
 
 
 def _source(source: str | Path | np.ndarray) -> Source:
     if isinstance(source, np.ndarray):
         return ArraySource("array", source)
+    if isinstance(source, str) and _is_url(source):
+        from penchant.data._remote import RemoteSource  # fsspec takes a while to import
+
+        return RemoteSource(source)
     if isinstance(source, str) and (embedded := embedded_source(source)):
         return embedded
     path = Path(source).expanduser()

@@ -118,7 +118,7 @@ class StudySettings:
 
     def anchored(self) -> "StudySettings":
         """The same with ``source`` as an absolute path, where it is one, so that it is found from anywhere."""
-        embedded = self.source.partition(":")[0] == "pictures"
+        embedded = self.source.partition(":")[0] == "pictures" or "://" in self.source
         return self if embedded else replace(self, source=str(Path(self.source).expanduser().resolve()))
 
     def save(self, directory: Path) -> None:
