@@ -58,17 +58,18 @@ def test_gan_decodes_each_latent_on_its_own(generator: OneStep) -> None:
 
 
 def test_gan_gradient_matches_finite_differences(generator: OneStep) -> None:
-    latents = generator.latents(1, Rng(3)).requires_grad_()
-    direction = generator.latents(1, Rng(4))
+    latents = generator.latents(32, Rng(3)).requires_grad_()  # many: single ones lie at kinks
+    direction = generator.latents(32, Rng(4))
 
     def brightness(z: torch.Tensor) -> torch.Tensor:
-        return generator.decode(z).double().square().sum()
+        return generator.decode(z).double().square().sum(dim=(1, 2, 3))
 
-    (gradient,) = torch.autograd.grad(brightness(latents), latents)
+    (gradient,) = torch.autograd.grad(brightness(latents).sum(), latents)
     with torch.no_grad():
         change = (brightness(latents + 0.001 * direction) - brightness(latents - 0.001 * direction)) / 0.002
-    assert gradient.abs().sum() > 0
-    assert (gradient * direction).sum().item() == pytest.approx(change.item(), rel=0.05)
+    apart = ((gradient * direction).sum(dim=1) - change).abs().mean()
+    assert change.abs().mean() > 0.1
+    assert apart < 0.03 * change.abs().mean()
     assert not any(parameter.requires_grad for parameter in generator.network.parameters())
 
 

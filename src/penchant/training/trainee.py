@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from penchant.training.average import WeightAverage
+from penchant.training.layout import laid_out, memory_format
 from penchant.training.muon import Muon
 from penchant.training.objective import Adam, MuonAdam, Objective
 
@@ -16,7 +17,7 @@ class Trainee:
 
     def __init__(self, objective: Objective, device: torch.device):
         self.objective = objective
-        module = objective.module.to(device).train()
+        module = laid_out(objective.module.to(device).train(), memory_format(objective.module))
         trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         matrices = [parameter for parameter in trained if parameter.ndim >= 2]
         vectors = [parameter for parameter in trained if parameter.ndim < 2]
@@ -105,9 +106,16 @@ class Trainee:
                 for parameter in group["params"]:
                     found = _below(named, f"optimiser/{places[parameter]}/")
                     if found:
-                        optimiser.state[parameter] = {name: value.to(parameter.device) for name, value in found.items()}
+                        optimiser.state[parameter] = {name: _like(parameter, value) for name, value in found.items()}
         if self._average is not None:
             self._average.load(_below(named, "average/"))
+
+
+def _like(parameter: Tensor, value: Tensor) -> Tensor:
+    """On the parameter's device and, where it is one number for each of its own, in its order of memory."""
+    if value.shape != parameter.shape:
+        return value.to(parameter.device)
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _below(named: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
