@@ -4,6 +4,7 @@ import io
 import json
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -358,6 +359,35 @@ def test_no_image_is_shown_or_labelled_under_a_wrong_name(visitor: Visitor) -> N
         assert visitor.ask("POST", "/api/v1/labels", {"image": name, "label": "keep"}).status_code in (409, 422)
     assert visitor.ask("POST", "/api/v1/labels", {"image": image, "label": "cat"}).status_code == 422
     assert visitor.ask("GET", "/label/..%2F..%2Fetc%2Fpasswd.png").status_code in (404, 422)
+
+
+def test_the_leaderboard_is_made_while_pairs_are(visitor: Visitor, aligned: Study) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def learn() -> None:
+        with visitor.studio._shared.learning():
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=learn)
+    thread.start()
+    held.wait(10)
+    page = visitor.ask("GET", "/leaderboard")
+    still = not done.is_set()
+    done.set()
+    thread.join()
+    assert (page.status_code, still) == (200, True)
+
+
+def test_signals_are_kept_as_events_of_their_own(visitor: Visitor, aligned: Study) -> None:
+    through = aligned.taste.hash
+    signal = {"key": "signal-0001", "kind": "zoom", "image": "2-3", "ms": 1200, "at": 1e9}
+    for _ in range(2):
+        assert visitor.ask("POST", "/api/v1/events", {"events": [signal]}).json() == {"recorded": 1}
+    (event,) = aligned.store.events(kinds=["zoom"])
+    assert event.payload == {"image": "2-3", "ms": 1200, "at": 1e9}
+    aligned.catch_up()
+    assert aligned.taste.hash == through
 
 
 def test_who_was_invited_votes_and_sees_no_more(visitor: Visitor) -> None:

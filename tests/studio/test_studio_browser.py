@@ -291,8 +291,15 @@ def test_like_zoom_and_pixels_by_key_answer_nothing(browser: Browser, opened: Op
     assert page.evaluate(scale) == [3, 3]
     page.keyboard.press("p")
     assert page.evaluate("getComputedStyle(document.querySelector('.frame img')).imageRendering") == "pixelated"
-    page.keyboard.press("f")
-    assert page.evaluate(scale) == [1, 1]
+    page.wait_for_timeout(100)
+    with page.expect_response("**/api/v1/events") as noticed:
+        page.keyboard.press("f")
+        assert page.evaluate(scale) == [1, 1]
+    assert noticed.value.json() == {"recorded": 2}
+    shown = [page.locator(f"#{side} img").get_attribute("src") for side in ("left", "right")]
+    zooms = [event.payload for event in opened.study.store.events(kinds=["zoom"])]
+    assert [f"/images/{one['image']}" for one in zooms] == shown
+    assert all(100 <= one["ms"] < 60_000 for one in zooms)
     assert page.locator("#votes").inner_text() == votes
     page.keyboard.press("ArrowRight")
     expect(page.locator("#votes")).to_have_text(str(int(votes) + 1))

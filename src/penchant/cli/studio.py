@@ -1,6 +1,6 @@
 """The command that opens the studio."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +16,9 @@ def studio(
     votes: Annotated[
         int, typer.Option("--votes", help="In a round, after which it offers to align.", metavar="N", min=1)
     ] = 40,
+    log: Annotated[
+        Literal["text", "json"], typer.Option("--log", help="json: what is done, one object a line, on stderr.")
+    ] = "text",
     origin: Annotated[
         str | None, typer.Option("--origin", help="The address others use, where a proxy serves it.", metavar="URL")
     ] = None,
@@ -27,4 +30,4 @@ def studio(
 
     together = StudySettings.load(study_folder(study)).many_processes
     with Study.join(study) if together else Study.open(study) as opened:
-        serve_studio(opened, port=port, open_browser=browser, votes=votes, origin=origin)
+        serve_studio(opened, port=port, open_browser=browser, votes=votes, origin=origin, json_log=log == "json")

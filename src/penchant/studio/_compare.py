@@ -1,5 +1,6 @@
 """The pages where two versions are compared blindly, and where all of them stand; what their scripts ask for."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -53,14 +54,18 @@ class Compare:
     page: Callable[..., Response]
     _sessions: dict[tuple[int, int], BlindComparison] = field(default_factory=dict[tuple[int, int], BlindComparison])
     _board: tuple[int, Leaderboard] | None = None
+    _ranking: threading.Lock = field(default_factory=threading.Lock)
 
     async def show(self, request: Request, version: Version, against: Version = 1) -> Response:
         """The page."""
         self._session(version, against)
         return self.page(request, "compare.html", "leaderboard", version=version, against=against)
 
-    async def standings(self, request: Request) -> Response:
-        """The leaderboard: all versions in order, and every two that were compared."""
+    def standings(self, request: Request) -> Response:
+        """The leaderboard: all versions in order, and every two that were compared.
+
+        A plain function: its hundreds of fits run in a thread, votes are answered meanwhile; it reads the store alone.
+        """
         versions = self.study.versions.all()
         if len(versions) < 2:
             return self.page(request, "leaderboard_empty.html", "leaderboard")
@@ -121,12 +126,13 @@ class Compare:
         """Made anew only after a new answer: its intervals take hundreds of fits."""
         events = self.study.store.events(kinds=KINDS)
         through = events[-1].seq if events else 0
-        if self._board is None or self._board[0] != through:
-            try:
-                self._board = through, leaderboard(self.study)
-            except NotReady:
-                return None
-        return self._board[1]
+        with self._ranking:  # who comes meanwhile waits for it instead of doing it too
+            if self._board is None or self._board[0] != through:
+                try:
+                    self._board = through, leaderboard(self.study)
+                except NotReady:
+                    return None
+            return self._board[1]
 
 
 def verdict(found: Result, texts: Texts) -> str:

@@ -197,7 +197,9 @@ def add_pages(app: FastAPI, shared: SharedStudy, work: Work, voting: Rounds) -> 
     SortingPages(shared, pages.page).add_to(app)
     compare = Compare(shared.study, pages.page)
     app.add_api_route("/compare", compare.show, dependencies=visitor, include_in_schema=False)
-    app.add_api_route("/leaderboard", compare.standings, dependencies=visitor, include_in_schema=False)
+    app.add_api_route(
+        "/leaderboard", compare.standings, dependencies=[Depends(visitors.owner)], include_in_schema=False
+    )
     app.add_api_route("/compare/image.png", compare.image, dependencies=visitor)
     app.add_api_route("/api/v1/compare", compare.next, dependencies=visitor)
     app.add_api_route("/api/v1/compare", compare.answer, methods=["POST"], status_code=201, dependencies=own_page)

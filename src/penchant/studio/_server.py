@@ -6,7 +6,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from penchant.core.errors import BadConfiguration
 from penchant.studio._access import Access, kept_access
 from penchant.studio._app import voting_app
+from penchant.studio._log import json_lines, note
 from penchant.studio._session import VotingSession
 from penchant.studio._studio import ROUND, Studio
 from penchant.study import Study
@@ -68,6 +69,7 @@ def serve_studio(
     votes: int = ROUND,
     origin: str | None = None,
     announce: Callable[[str], None] = to_stderr,
+    json_log: bool = False,
 ) -> None:
     """Serve the studio of a study on 127.0.0.1 until Ctrl-C; what is being made then is ended, and kept.
 
@@ -76,6 +78,7 @@ def serve_studio(
         port, open_browser, announce: as for :func:`serve`.
         votes: after how many the page offers to align.
         origin: the address people use, where a proxy in front serves it to others: ``https://studio.example.org``.
+        json_log: say on stderr what is done, a JSON object a line, instead of announcing the address.
 
     Raises:
         BadConfiguration: the port is taken or not allowed, or ``votes`` is below 1.
@@ -83,12 +86,18 @@ def serve_studio(
     """
     access = kept_access(study.path)
     studio = Studio(study, access, votes, origin)
-    try:
-        _run(
-            _server(studio.app), access, port, open_browser, lambda address: announce(f"Studio at {address} ({_SAFE})")
-        )
-    finally:
-        studio.close()
+
+    def told(address: str) -> None:
+        if json_log:  # logs are kept and read by many: the token stays in the study's studio.json
+            note("serving", address=address.partition("?")[0], token_in=str(study.path / "studio.json"))
+        else:
+            announce(f"Studio at {address} ({_SAFE})")
+
+    with json_lines() if json_log else nullcontext():
+        try:
+            _run(_server(studio.app), access, port, open_browser, told)
+        finally:
+            studio.close()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from penchant.core.errors import BadConfiguration
 from penchant.studio._access import Access
 from penchant.studio._api import ABOUT, add_api, entered, hosts_of
 from penchant.studio._app import bare_app
+from penchant.studio._log import Logged
 from penchant.studio._pages import add_pages
 from penchant.studio._rounds import Rounds
 from penchant.studio._shared import SharedStudy
@@ -40,6 +41,7 @@ class Studio:
         self.app.add_api_route("/", self._enter, include_in_schema=False)
         add_api(self.app, self._shared)
         add_pages(self.app, self._shared, self._work, rounds)
+        self.app.add_middleware(Logged)
 
     def close(self) -> None:
         """End what is being made, and wait until it has ended."""

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from penchant.core.errors import BadConfiguration, NotReady, StudyBusy, UnknownName
+from penchant.studio._log import note
 from penchant.study import Study
 from penchant.study.making import Desk, Made, Shares, Strongest, command
 
@@ -97,6 +98,7 @@ class Work:
             raise StudyBusy("something is being made already; wait until it is done, or stop it")
         self._desk.stop(False)
         self._last = Made(kind, running=True)
+        note("making", kind=kind)
         self._desk.say(self._last)
         arguments, environment = command(self.study.path, kind, like_best_of, of)
         with (self._desk.folder / "errors.txt").open("wb") as errors:
@@ -109,3 +111,4 @@ class Work:
             self._process.stdin.close()
         self._process, self._last = None, ended
         self.study.versions.refresh()
+        note("made", kind=ended.kind, version=ended.version, stopped=ended.stopped, problem=ended.error)

@@ -1,6 +1,7 @@
 // The gallery: a strip of images for each strength is loaded once, so that the slider only redraws.
 
 import { Api } from "./api.js";
+import { Signals } from "./signals.js";
 import { say } from "./texts.js";
 
 /** @typedef {{version: number, rows: number[], liked: number[], count: number, first: number, page_size: number,
@@ -9,6 +10,7 @@ import { say } from "./texts.js";
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
 const api = new Api(document.body.dataset.csrf ?? "");
+const signals = new Signals(api);
 const wall = /** @type {HTMLElement} */ (document.querySelector(".wall"));
 const HEART = "M10 17 3.5 10.4a4 4 0 0 1 5.7-5.7l.8.9.8-.9a4 4 0 0 1 5.7 5.7Z";
 const ARROW = "M10 3v10M6 9.5l4 4 4-4M4 17h12";
@@ -111,6 +113,7 @@ function lay() {
     save.append(arrow.svg);
     save.setAttribute("aria-label", arrow.label);
     save.setAttribute("download", "");
+    save.addEventListener("click", () => signals.note("download", `${listed?.version}-${row}`));
     /** @type {HTMLElement} */ (cell.querySelector(".under")).replaceChildren(like, save);
   });
   const last = listed.first + listed.rows.length - 1;

@@ -1,6 +1,7 @@
 // Looking closer, liking and swiping, on the voting page: nothing here answers a pair by itself.
 
 import { Refused } from "./api.js";
+import { Signals } from "./signals.js";
 import { say } from "./texts.js";
 
 const SWIPE_PX = 56;
@@ -10,10 +11,15 @@ const SWIPE_PX = 56;
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
 
+/** @param {HTMLImageElement} image @returns {string} its SHA-256 */
+const nameOf = (image) => image.src.split("/").pop() ?? "";
+
 export class Looking {
   #asked = false; // L was pressed: the next arrow says which image
   /** @type {{x: number, y: number} | null} */
   #from = null;
+  /** @type {{pair: import("./pairs.js").Pair, since: number} | null} what is enlarged, and since when */
+  #closer = null;
 
   /**
    * @param {import("./api.js").Api} api
@@ -23,6 +29,7 @@ export class Looking {
    */
   constructor(api, view, shown, swiped) {
     this.api = api;
+    this.signals = element("like-left") ? new Signals(api) : null; // only the studio keeps them
     this.view = view;
     this.shown = shown;
     this.swiped = swiped;
@@ -63,8 +70,19 @@ export class Looking {
     document.body.classList.toggle("zoomed", on && this.shown() !== null);
     const now = document.body.classList.contains("zoomed");
     element("zoom").setAttribute("aria-pressed", String(now));
+    if (now !== before) this.#notice(now);
     if (told && now !== before) this.view.say(say(now ? "zoomed" : "unzoomed"));
     return true;
+  }
+
+  /** @param {boolean} enlarged now, or no longer */
+  #notice(enlarged) {
+    const pair = this.shown();
+    if (this.#closer !== null) {
+      const { pair: seen, since } = this.#closer;
+      for (const image of [seen.left, seen.right]) this.signals?.note("zoom", nameOf(image), performance.now() - since);
+    }
+    this.#closer = enlarged && pair !== null ? { pair, since: performance.now() } : null;
   }
 
   /** @param {Side} side like its image, or take the like back */
@@ -73,7 +91,7 @@ export class Looking {
     if (pair === null) return;
     const button = element(`like-${side}`);
     const liked = button.getAttribute("aria-pressed") !== "true";
-    const image = pair[side].src.split("/").pop();
+    const image = nameOf(pair[side]);
     button.setAttribute("aria-pressed", String(liked));
     try {
       await this.api.change(liked ? "PUT" : "DELETE", `/api/v1/likes/${image}`);
