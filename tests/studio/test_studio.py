@@ -17,7 +17,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from penchant.data import to_uint8
-from penchant.metrics import win_rate
+from penchant.metrics import Agreement, win_rate
 from penchant.studio import Access, Studio
 from penchant.studio._compare import verdict
 from penchant.studio._texts import languages
@@ -318,7 +318,8 @@ def test_versions_are_compared_without_saying_which_is_which(visitor: Visitor, a
 
 @pytest.mark.parametrize(("wins", "losses", "ties"), [(0, 0, 2), (30, 5, 1), (5, 30, 0), (6, 5, 0), (500, 500, 0)])
 def test_the_page_says_of_a_comparison_what_the_command_line_says(wins: int, losses: int, ties: int) -> None:
-    found = Result(2, 1, win_rate(wins, losses, ties), 0, 0, ("anna",), None if wins == 500 else 188)
+    alone = Agreement(None, None, None, 0, 0)
+    found = Result(2, 1, win_rate(wins, losses, ties), 0, 0, ("anna",), None if wins == 500 else 188, alone)
     assert verdict(found, languages()["en"]) == found.sentence
     assert verdict(found, languages()["zh"]) != found.sentence
 
