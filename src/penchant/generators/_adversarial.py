@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from penchant.generators._autoencoder import to_pixels
 from penchant.generators._collapse import batch_coverage
+from penchant.generators._core_set import CoreSet
 from penchant.generators._told import told_of
 from penchant.training.objective import Batch, Clock, Loss
 
+EVERYTHING = CoreSet()
 View = Callable[[Float[Tensor, "n c h w"], torch.Generator, Clock], Float[Tensor, "n c h w"]]
 """What the discriminator gets to see of images, real and made alike: augmented, noisy, or as they are."""
 
@@ -56,15 +58,17 @@ class RelativisticDiscriminator:
     gamma: float
     penalised: float
     view: View
+    core_set: CoreSet = EVERYTHING
 
     def __call__(self, batch: Batch, noise: torch.Generator, clock: Clock) -> Loss:
+        batch, weights = self.core_set(batch, noise)
         real = to_pixels(batch[0])
         told = told_of(batch, noise)
         with torch.no_grad():
             made = self.generator(noise_for(batch, self.latent_dim, noise), *told)
             covered = batch_coverage(real, made)
         real, made = (self.view(pixels, noise, clock) for pixels in (real, made))
-        loss = compared(self.discriminator, real, made, told, gamma_at(self.gamma, clock), self.penalised)
+        loss = compared(self.discriminator, real, made, told, gamma_at(self.gamma, clock), self.penalised, weights)
         return Loss(loss.total, {**loss.figures, "coverage": covered})
 
 
@@ -80,8 +84,12 @@ def compared(
     told: Sequence[Float[Tensor, "n c"]],
     gamma: float,
     penalised: float,
+    weights: Float[Tensor, " n"] | None = None,
 ) -> Loss:
-    """The loss of a discriminator on pairs of a real and a made image; slopes of the first ``penalised`` share."""
+    """The loss of a discriminator on pairs of a real and a made image; slopes of the first ``penalised`` share.
+
+    ``weights`` are how much each pair counts; their mean is 1, and without them all count alike.
+    """
     count = min(len(real), 4 * math.ceil(penalised * len(real) / 4))
     steep = torch.cat([real[:count], made[:count]]).requires_grad_()
     steep_scores = discriminator(steep, *(rows[:count].repeat(2, 1) for rows in told))
@@ -92,7 +100,11 @@ def compared(
     margin = torch.cat([ours - theirs for ours, theirs in scores])
     slope = squared_slope(steep_scores, steep)
     # Half of R1 and half of R2 are together the mean over real and made images alike.
-    total = F.softplus(-margin).mean() + gamma * slope.mean()
+    lost = F.softplus(-margin)
+    if weights is None:
+        total = lost.mean() + gamma * slope.mean()
+    else:
+        total = (weights * lost).mean() + gamma * (weights[:count].repeat(2) * slope).mean()
     return Loss(total, {"margin": margin.mean(), "slope": slope.mean().sqrt()})
 
 
@@ -109,8 +121,10 @@ class RelativisticGenerator:
     latent_dim: int
     top_k: float
     view: View
+    core_set: CoreSet = EVERYTHING
 
     def __call__(self, batch: Batch, noise: torch.Generator, clock: Clock) -> Loss:
+        batch, weights = self.core_set(batch, noise)
         told = told_of(batch, noise)
         made = self.generator(noise_for(batch, self.latent_dim, noise), *told)
         with frozen(self.discriminator):
@@ -119,4 +133,5 @@ class RelativisticGenerator:
             made_scores = self.discriminator(self.view(made, noise, clock), *told)
         share = 1 - (1 - self.top_k) * min(1.0, 2 * clock.fraction)
         kept = made_scores.topk(max(1, round(share * len(made)))).indices
-        return Loss(F.softplus(real_scores - made_scores)[kept].mean())
+        lost = F.softplus(real_scores - made_scores)
+        return Loss((lost if weights is None else weights * lost)[kept].mean())

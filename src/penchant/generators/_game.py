@@ -9,10 +9,11 @@ from torch import nn
 
 from penchant.core.contracts import Annotations, Budget, Generator, Workspace
 from penchant.core.rng import Rng
-from penchant.generators._adversarial import RelativisticDiscriminator, RelativisticGenerator
+from penchant.generators._adversarial import EVERYTHING, RelativisticDiscriminator, RelativisticGenerator
 from penchant.generators._augmentation import Augmentation
 from penchant.generators._collapse import watched
 from penchant.generators._common import drawing, examining
+from penchant.generators._core_set import CoreSet
 from penchant.training.loop import Settings, train
 from penchant.training.objective import Adam, Batch, Clock, Loss, Objective
 
@@ -87,6 +88,7 @@ class Recipe:
     augmentations: tuple[str, ...]
     instance_noise: float
     top_k: float
+    core_set: CoreSet = EVERYTHING
 
     def __post_init__(self) -> None:
         wrong = [name for name in ("latent_dim", "batch") if getattr(self, name) < 1]
@@ -104,8 +106,10 @@ class Recipe:
         return Game(
             network,
             discriminator,
-            RelativisticDiscriminator(network, discriminator, self.latent_dim, self.gamma, self.penalised, view),
-            RelativisticGenerator(network, discriminator, self.latent_dim, self.top_k, view),
+            RelativisticDiscriminator(
+                network, discriminator, self.latent_dim, self.gamma, self.penalised, view, self.core_set
+            ),
+            RelativisticGenerator(network, discriminator, self.latent_dim, self.top_k, view, self.core_set),
             Adam(self.learning_rate, betas=(0.0, 0.9), last_beta=0.99, clip=100.0),
             half_life=20_000,
         )

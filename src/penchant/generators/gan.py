@@ -10,6 +10,7 @@ from penchant.core.contracts import NO_ANNOTATIONS, Annotations, Budget, ImageSp
 from penchant.core.rng import Rng
 from penchant.generators._adversaries import Discriminator, PlainGenerator
 from penchant.generators._common import image_spec, seeded, training_conditions
+from penchant.generators._core_set import CoreSet
 from penchant.generators._game import Recipe, check_widths, columns_of
 from penchant.generators._one_step import OneStep, read_one_step
 from penchant.training.loop import Settings
@@ -51,6 +52,9 @@ class GAN:
         instance_noise: deviation of noise added to what the discriminator sees, at the start; gone half way through.
         minibatch_deviation: let the discriminator see how much images within a batch differ.
         top_k: share of made images that teach the generator from half way through on, those that look most real.
+        core_set: real images drawn for each that is learned from: the batch is those that cover them (Small-GAN), so
+            that rare kinds are seen as often as common ones. All that are drawn count as seen.
+        unbiased: with ``core_set``, a batch whose weighted means are those of a batch by chance, but vary less.
     """
 
     latent_dim: int = 64
@@ -65,6 +69,8 @@ class GAN:
     instance_noise: float = 0.0
     minibatch_deviation: bool = False
     top_k: float = 1.0
+    core_set: int = 1
+    unbiased: bool = False
 
     def __post_init__(self) -> None:
         check_widths("widths", self.widths)
@@ -98,7 +104,7 @@ class GAN:
         )
         generator = OneStep(_KIND, self, image, network, self.latent_dim, told)
         game = self._recipe().game(network, judge, len(images))
-        settings = Settings("gan", batch=self.batch, lowest=0.1)
+        settings = Settings("gan", batch=self.batch * self.core_set, lowest=0.1)
         game.play(generator, columns, budget, rng, workspace, settings, annotations)
         return generator
 
@@ -125,4 +131,5 @@ class GAN:
             self.augmentations,
             self.instance_noise,
             self.top_k,
+            CoreSet(self.core_set, self.unbiased),
         )
