@@ -6,7 +6,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from penchant.core.contracts import METRICS, Metric
 from penchant.core.errors import BadConfiguration, BadFeatures
-from penchant.metrics import _neighbours as module
+from penchant.metrics import _distances
 from penchant.metrics._neighbours import NAMES, NeighbourFigures, neighbour_figures
 from penchant.metrics.coverage import Coverage
 
@@ -48,7 +48,7 @@ def test_neighbour_figures_do_not_depend_on_the_passes(
     toys: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = neighbour_figures(*toys)
-    monkeypatch.setattr(module, "ROWS_A_PASS", 7)
+    monkeypatch.setattr(_distances, "ROWS_A_PASS", 7)
     assert neighbour_figures(*toys) == whole
 
 

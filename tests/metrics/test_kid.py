@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
-from penchant.metrics.kid import Kid, kid, permutation_p_value
+from penchant.metrics._mmd import mmd2, mmd2_of_splits
+from penchant.metrics.kid import Kid, _kernel, kid, permutation_p_value
 
 
 def naive(left: Float[np.ndarray, "n d"], right: Float[np.ndarray, "m d"]) -> float:
@@ -108,3 +109,16 @@ def test_permutation_p_value_is_small_only_when_the_sets_differ() -> None:
 def test_kid_refuses_settings_that_leave_no_halves() -> None:
     with pytest.raises(ValueError, match="block must be at least 8"):
         Kid(block=4)
+
+
+def test_splits_from_one_product_are_those_from_three() -> None:
+    rng = np.random.default_rng(8)
+    left, right = rng.standard_normal((9, 3)), rng.standard_normal((7, 3)) + 0.3
+    pooled = np.concatenate([left, right])
+    seen = np.arange(16) < 9
+    members = np.stack([seen, *(rng.permutation(seen) for _ in range(20))]).astype(float)
+    kernel = _kernel(pooled, pooled)
+    expected = mmd2(kernel, kernel, kernel, members, 1 - members)
+    found = mmd2_of_splits(_kernel(left, left), _kernel(right, right), _kernel(left, right), members)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    assert found[0] == pytest.approx(kid(left, right))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from penchant.metrics import memorisation as module
+from penchant.metrics import _distances
 from penchant.metrics.memorisation import Memorisation, memorised_share, nearest
 
 Sets = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -40,7 +40,7 @@ def test_share_is_one_half_when_training_and_holdout_are_the_same(sets: Sets) ->
 def test_nearest_finds_the_row_in_any_number_of_passes(sets: Sets, monkeypatch: pytest.MonkeyPatch) -> None:
     training, generated, _ = sets
     expected = np.linalg.norm(generated[:, None] - training[None], axis=2)
-    monkeypatch.setattr(module, "ROWS_A_PASS", 7)
+    monkeypatch.setattr(_distances, "ROWS_A_PASS", 7)
     rows, distances = nearest(generated, training)
     assert (rows == expected.argmin(axis=1)).all()
     assert distances == pytest.approx(expected.min(axis=1) ** 2)

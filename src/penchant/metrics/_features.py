@@ -38,9 +38,3 @@ def matched(tables: dict[str, Features], at_least: int, rng: np.random.Generator
         raise BadFeatures(f"features of different widths cannot be compared ({found}); use one extractor for all")
     n = min(map(len, good.values()))
     return tuple(table if len(table) == n else rng.permutation(table)[:n] for table in good.values())
-
-
-def squared_distances(left: Features, right: Features) -> Float[np.ndarray, "n m"]:
-    """‖x − y‖² for every row x of ``left`` and y of ``right``."""
-    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None] - 2 * left @ right.T
-    return np.maximum(squares, 0)

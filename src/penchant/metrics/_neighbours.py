@@ -3,15 +3,17 @@
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from penchant.core.contracts import Measurement
 from penchant.core.errors import BadFeatures
-from penchant.metrics._features import Features, matched, squared_distances
+from penchant.metrics._distances import distance_passes
+from penchant.metrics._features import Features, matched
 from penchant.metrics._half_samples import half_sample_sds
 from penchant.metrics._intervals import normal_quantile
 
-ROWS_A_PASS = 1024
 NAMES = ("precision", "recall", "density", "coverage")
 
 
@@ -90,34 +92,32 @@ def check_settings(neighbours: int, repeats: int) -> None:
 def _figures(
     real: Features,
     generated: Features,
-    real_radii: Float[np.ndarray, " n"],
-    generated_radii: Float[np.ndarray, " m"],
+    real_radii: Float[Tensor, " n"],
+    generated_radii: Float[Tensor, " m"],
     neighbours: int,
 ) -> NeighbourFigures:
-    precise: Bool[np.ndarray, " m"] = np.zeros(len(generated), dtype=bool)
+    precise = torch.zeros(len(generated), dtype=torch.bool)
     recalled = covered = inside = 0
-    for start in range(0, len(real), ROWS_A_PASS):
-        rows = slice(start, start + ROWS_A_PASS)
-        distances = squared_distances(real[rows], generated)
-        in_real_ball = distances < real_radii[rows, None]
-        precise |= in_real_ball.any(axis=0)
+    for start, distances in distance_passes(real, generated):
+        in_real_ball = distances < real_radii[start : start + len(distances), None]
+        precise |= in_real_ball.any(dim=0)
         inside += int(in_real_ball.sum())
-        covered += int(in_real_ball.any(axis=1).sum())
-        recalled += int((distances < generated_radii[None]).any(axis=1).sum())
+        covered += int(in_real_ball.any(dim=1).sum())
+        recalled += int((distances < generated_radii[None]).any(dim=1).sum())
     return NeighbourFigures(
-        precision=float(precise.mean()),
+        precision=float(precise.double().mean()),
         recall=recalled / len(real),
         density=inside / (neighbours * len(generated)),
         coverage=covered / len(real),
     )
 
 
-def _radii(features: Features, neighbours: int) -> Float[np.ndarray, " n"]:
+def _radii(features: Features, neighbours: int) -> Float[Tensor, " n"]:
     """Squared distance of every row to its k-th nearest other row."""
-    found: list[Float[np.ndarray, " r"]] = []
-    for start in range(0, len(features), ROWS_A_PASS):
-        distances = squared_distances(features[start : start + ROWS_A_PASS], features)
-        own = np.arange(len(distances))
+    found: list[Float[Tensor, " r"]] = []
+    for start, distances in distance_passes(features, features):
+        own = torch.arange(len(distances))
         distances[own, start + own] = -1.0
-        found.append(np.partition(distances, neighbours, axis=1)[:, neighbours])
-    return np.concatenate(found)
+        nearest = distances.topk(neighbours + 1, dim=1, largest=False, sorted=False).values
+        found.append(nearest.amax(dim=1))
+    return torch.cat(found)

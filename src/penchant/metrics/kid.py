@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from penchant.core.contracts import Measurement
+from penchant.metrics._distances import table
 from penchant.metrics._features import Features
 from penchant.metrics._mmd import BlockMmd, whole
 
@@ -62,7 +63,6 @@ def permutation_p_value(left: Features, right: Features, permutations: int, rng:
 
 
 def _kernel(left: Features, right: Features) -> Float[np.ndarray, "n m"]:
-    kernel = left @ right.T
-    kernel /= left.shape[1]
-    kernel += 1
-    return kernel * kernel * kernel
+    kernel = table(left) @ table(right).T
+    kernel.div_(left.shape[1]).add_(1)
+    return kernel.square().mul_(kernel).numpy()

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from penchant.core.contracts import Measurement
-from penchant.metrics._features import Features, matched, squared_distances
+from penchant.metrics._distances import distance_passes
+from penchant.metrics._features import Features, matched
 from penchant.metrics._half_samples import half_sample_sd
 from penchant.metrics._intervals import normal_quantile
-
-ROWS_A_PASS = 1024
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,6 @@ def memorised_share(training: Features, generated: Features, holdout: Features) 
 
 def nearest(of: Features, among: Features) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """For every row of ``of`` the row of ``among`` that is nearest, and its squared distance."""
-    rows: list[Int[np.ndarray, " r"]] = []
-    distances: list[Float[np.ndarray, " r"]] = []
-    for start in range(0, len(of), ROWS_A_PASS):
-        found = squared_distances(of[start : start + ROWS_A_PASS], among)
-        rows.append(found.argmin(axis=1))
-        distances.append(found[np.arange(len(found)), rows[-1]])
-    return np.concatenate(rows), np.concatenate(distances)
+    found = [distances.min(dim=1) for _, distances in distance_passes(of, among)]
+    rows, distances = (torch.cat([part[which] for part in found]).numpy() for which in (1, 0))
+    return rows, distances

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from penchant.core.contracts import Measurement
-from penchant.metrics._features import Features, squared_distances
+from penchant.metrics._distances import squared_distances
+from penchant.metrics._features import Features
 from penchant.metrics._mmd import BlockMmd, whole
 
 
@@ -53,7 +54,7 @@ class Mmd:
 
     def _kernel(self, left: Features, right: Features) -> Float[np.ndarray, "n m"]:
         distances = squared_distances(_directions(left), _directions(right))
-        return np.exp(distances / (-2 * self.bandwidth**2))
+        return distances.mul_(-1 / (2 * self.bandwidth**2)).exp_().numpy()
 
 
 def _directions(features: Features) -> Features:
