@@ -119,3 +119,12 @@ def test_best_of_generator_is_damaged_when_its_description_lacks_a_number(
     config.write_text(config.read_text(encoding="utf-8").replace('"candidates": 2,', ""), encoding="utf-8")
     with pytest.raises(StudyDamaged, match=r"config\.json does not describe a best of N"):
         BestOfN.load(tmp_path)
+
+
+def test_a_flat_reward_changes_nothing_and_says_so(plane: MakeGenerator, slope: MakeReward) -> None:
+    base = plane(2)
+    result = BestOfN().align(base, slope(0.0, 0.0), Strength(4), Rng(0))
+    assert result.kl_nats == 0
+    assert "the same for every image" in result.note
+    assert torch.equal(result.generator.sample(9, Rng(1)), base.sample(9, Rng(1)))
+    assert BestOfN().align(base, slope(1.0, 0.0), Strength(4), Rng(0)).note == ""

@@ -89,7 +89,7 @@ def test_search_changes_nothing_when_like_best_of_one_or_flat_or_dear(plane: Mak
     generator = plane(3)
     before = generator.sample(20, Rng(1))
     one = NoiseSearch().align(generator, slope(1.0, 0.0, 0.0), Strength(1), Rng(0))
-    flat = NoiseSearch(norm_weight=0).align(generator, slope(0.0, 0.0, 0.0), Strength(16), Rng(0))
+    flat = NoiseSearch().align(generator, slope(0.0, 0.0, 0.0), Strength(16), Rng(0))
     dear = NoiseSearch(beta=1e6).align(generator, slope(1.0, 0.0, 0.0), Strength(16), Rng(0))
     assert torch.equal(one.generator.sample(20, Rng(1)), before)
     assert torch.equal(flat.generator.sample(20, Rng(1)), before)

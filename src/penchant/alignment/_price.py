@@ -1,6 +1,6 @@
 """What a nat costs at the start, and whether there is anything to follow: asked before any gradient engine trains."""
 
-from penchant.alignment._reference import reference_rewards
+from penchant.alignment._reference import is_flat, reference_rewards
 from penchant.alignment._tilt_training import BudgetPrice, FixedPrice
 from penchant.core.contracts import Generator, Reward, Strength
 from penchant.core.errors import NotCapable
@@ -23,7 +23,7 @@ def first_price(
         return FixedPrice(beta), f"β was fixed at {beta:g}, so the asked strength was not used"
     if strength.target_kl == 0:
         return None, "like best of 1 asks for no change, and none was made"
-    if rewards.std() <= 1e-6 * max(1e-6, float(rewards.abs().max())):
+    if is_flat(rewards):
         return None, f"the reward is the same for every image: none of {strength.target_kl:.2f} nats was spent"
     return BudgetPrice(strength.target_kl, float(rewards.std())), ""
 

@@ -27,3 +27,8 @@ def reference_rewards(generator: Generator, reward: Reward, count: int, rng: Rng
             "optimise for; refit the preference model"
         )
     return rewards
+
+
+def is_flat(rewards: Float[Tensor, " n"]) -> bool:
+    """Whether they are all the same, up to rounding: nothing can be followed or chosen then."""
+    return float(rewards.std()) <= 1e-6 * max(1e-6, float(rewards.abs().max()))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from penchant.alignment._best_of import BestOfGenerator
 from penchant.alignment._original import original_of
-from penchant.alignment._reference import reference_rewards
+from penchant.alignment._reference import is_flat, reference_rewards
 from penchant.core.contracts import Alignment, Generator, Progress, Report, Reward, Strength, silent
 from penchant.core.errors import BadConfiguration
 from penchant.core.rng import Rng
@@ -72,7 +72,10 @@ class BestOfN:
         report(Progress("aligning", 1.0, 0.0, frontier[-1]))
         chosen = BestOfGenerator(original, reward, candidates, seed=rng.child("candidates").entropy % 2**63)
         estimator = "log N − (N−1)/N: exact where all rewards differ, else an upper bound"
-        return Alignment(chosen, strength.target_kl, estimator, frontier, time.monotonic() - started)
+        kl_nats, note = strength.target_kl, ""
+        if is_flat(rewards) and candidates > 1:
+            kl_nats, note = 0.0, "the reward is the same for every image, so the first of N is taken: nothing changes"
+        return Alignment(chosen, kl_nats, estimator, frontier, time.monotonic() - started, note)
 
     @staticmethod
     def load(directory: Path) -> BestOfGenerator:

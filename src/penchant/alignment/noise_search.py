@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 
 from penchant.alignment._original import original_of
 from penchant.alignment._price import require_gradients
-from penchant.alignment._reference import reference_rewards
+from penchant.alignment._reference import is_flat, reference_rewards
 from penchant.alignment._searched import Search, SearchedGenerator
 from penchant.core.contracts import Alignment, Generator, Progress, Report, Reward, Strength, silent
 from penchant.core.errors import NotCapable
@@ -76,13 +76,13 @@ class NoiseSearch:
         except NotCapable:
             gradients = False
             notes.append(f"no gradients, so {self.population} random steps are tried {self.steps} times an image")
-        if rewards.std() <= 1e-6 * max(1e-6, float(rewards.abs().max())):
+        if is_flat(rewards):
             notes.append("the reward is the same for every image, so there is nothing to find")
         if self.beta is not None:
             notes.append(f"β was fixed at {self.beta:g}, so the asked strength was not used")
         search = Search(
             steps=self.steps,
-            radius=math.sqrt(2 * strength.target_kl) if self.beta is None else math.inf,
+            radius=0.0 if is_flat(rewards) else math.sqrt(2 * strength.target_kl) if self.beta is None else math.inf,
             beta=self.beta or 0.0,
             norm_weight=self.norm_weight,
             gradients=gradients,

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from penchant.alignment._original import original_of
-from penchant.alignment._reference import reference_rewards
+from penchant.alignment._reference import is_flat, reference_rewards
 from penchant.alignment._retrained import RetrainedGenerator
 from penchant.alignment._transport import Transport
 from penchant.alignment._weighting import FEWEST, beta_for, tilted_weights, weights_kl, worth
@@ -134,7 +134,7 @@ class Weighted:
             return tilted_weights(rewards, self.beta), note
         if strength.target_kl == 0:
             return None, "like best of 1 asks for no change, and none was made"
-        if rewards.std() <= 1e-6 * max(1e-6, float(rewards.abs().max())):
+        if is_flat(rewards):
             return None, f"the reward is the same for every image: none of {strength.target_kl:.2f} nats was spent"
         weights = tilted_weights(rewards, beta_for(rewards, strength.target_kl))
         spent = weights_kl(weights)
