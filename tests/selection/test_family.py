@@ -10,7 +10,7 @@ from penchant.core.errors import BadFeatures, NotReady
 from penchant.core.family import spec_of
 
 NAMES = SELECTION.names()
-FEATURELESS = {"random", "reconstruction", "taste"}
+FEATURELESS = {"random", "discriminator", "reconstruction", "taste"}
 """These never look at features."""
 
 
@@ -19,6 +19,7 @@ def pool(count: int = 300, width: int = 5, **changes: object) -> PoolView:
     given = {
         "features": rng.standard_normal((count, width)).astype(np.float32),
         "errors": rng.random(count),
+        "realness": rng.standard_normal(count),
         "utilities": rng.standard_normal(count),
         "labels": rng.integers(-1, 3, count),
     }
@@ -78,6 +79,7 @@ def test_strategy_names_images_whose_features_are_not_finite(name: str):
     ("name", "missing"),
     [
         ("reconstruction", "errors"),
+        ("discriminator", "realness"),
         ("taste", "utilities"),
         ("top_score", "labels"),
         ("mixture(quality='taste')", "utilities"),

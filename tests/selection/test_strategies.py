@@ -96,6 +96,12 @@ def test_taste_leans_to_what_is_liked_as_far_as_asked():
     assert set(chosen("taste(temperature=0)", view, 5).rows) == set(np.argsort(-view.utilities)[:5])  # pyright: ignore
 
 
+def test_discriminator_takes_what_is_surely_told_from_made_images_but_not_the_odd():
+    view = PoolView(np.zeros((100, 2)), realness=np.arange(100.0), taken=np.array([97]))
+    assert chosen("discriminator(skip=0.03)", view, 3).rows.tolist() == [96, 95, 94]
+    assert len(chosen("discriminator(skip=0.9)", view, 99).rows) == 99, "passed over only where others are left"
+
+
 def test_mixture_without_weight_is_k_centre_and_with_it_avoids_outliers():
     features = RNG.standard_normal((400, 4)).astype(np.float32)
     features[:20] *= 12

@@ -10,7 +10,13 @@ import pytest
 from penchant.core.errors import BadConfiguration, NotReady, StudyDamaged, StudyExists
 from penchant.data import ImageSettings
 from penchant.study import SelectionPlan, Study, StudySettings, evaluate, write_report
-from penchant.study.selecting import _gain, chosen_rows, rounds_of, told_of  # pyright: ignore[reportPrivateUsage]
+from penchant.study.selecting import (
+    _gain,  # pyright: ignore[reportPrivateUsage]
+    asked_for,
+    chosen_rows,
+    rounds_of,
+    told_of,
+)
 
 SETTINGS = StudySettings(
     source="pictures:260", train_images=400, pool=40, images=ImageSettings(size=28), judge="descriptors"
@@ -111,9 +117,11 @@ def test_what_a_strategy_lacks_is_told_before_anything_is_trained(untrained: Stu
     assert rounds_of(untrained) == []
 
 
-def test_a_budget_beyond_the_pool_takes_all_of_it(untrained: Study):
+def test_a_budget_beyond_the_pool_takes_all_of_it_and_says_so(untrained: Study):
     untrained.train(selection=SelectionPlan("random", images=10_000, rounds=1))
     assert len(untrained.training_images()) == len(untrained.images.train)
+    told = told_of(rounds_of(untrained), len(untrained.images.train), asked_for(untrained))
+    assert "budget of 10,000 is above what there is" in told
 
 
 @pytest.mark.parametrize(("images", "rounds"), [(0, 1), (3, 4), (5, 0)])

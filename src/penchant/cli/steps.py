@@ -20,7 +20,7 @@ from penchant.data import ImageSet, to_uint8
 from penchant.study import HUMAN, Study, StudySettings, evaluate, vote, write_report
 from penchant.study.conditions import unfamiliar
 from penchant.study.files import pil_image, storage_errors
-from penchant.study.selecting import rounds_of, told_of
+from penchant.study.selecting import asked_for, rounds_of, told_of
 from penchant.study.settings import FILE
 
 
@@ -204,7 +204,7 @@ def show_selection(out: Console, study: Study) -> None:
         figures = [_with_error(one.figures[name]) for name in ("kid", "coverage")]
         table.add_row(str(one.number), f"{total:,}", one.strategy, *figures, gain)
     out.print(table)
-    out.print(told_of(rounds, len(study.images.train)), highlight=False)
+    out.print(told_of(rounds, len(study.images.train), asked_for(study)), highlight=False)
 
 
 def _with_error(figure: Mapping[str, float | None]) -> str:

@@ -275,6 +275,20 @@ class Styled(Protocol):
         ...
 
 
+@runtime_checkable
+class Discerning(Protocol):
+    """A generator that kept the discriminator it was trained against."""
+
+    @property
+    def discerns(self) -> bool:
+        """Whether there is one (a generator that was read from an old file may have none)."""
+        ...
+
+    def realness(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """How surely the discriminator takes each image for real, as a score that only compares."""
+        ...
+
+
 @dataclass(frozen=True)
 class Examined:
     """What a look at a generator's samples found: ``score``, the lower the better, its standard error, and figures."""
@@ -695,13 +709,15 @@ class PoolView:
     are the current generator's reconstruction errors, ``utilities`` what the person thinks of the images, ``labels``
     their classes (:data:`UNLABELLED` where unknown); None where there are none. ``history`` are the rounds before.
     ``held`` are features of images that nobody can choose, of which a good choice would give the same picture.
-    ``names[i]`` is what label i is called, and ``chances[i]`` how likely each image has it, where labels were spread.
+    ``realness`` is how surely the current generator's discriminator takes each for real. ``names[i]`` is what label i
+    is called, and ``chances[i]`` how likely each image has it, where labels were spread.
     """
 
     features: Float[np.ndarray, "n d"]
     taken: Int[np.ndarray, " t"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     barred: Int[np.ndarray, " b"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     errors: Float[np.ndarray, " n"] | None = None
+    realness: Float[np.ndarray, " n"] | None = None
     utilities: Float[np.ndarray, " n"] | None = None
     labels: Int[np.ndarray, " n"] | None = None
     history: Sequence[Turn] = ()

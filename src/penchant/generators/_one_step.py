@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from penchant.core.config import build
 from penchant.core.contracts import Capabilities, Generator, ImageSpec
+from penchant.core.errors import NotCapable
 from penchant.generators._common import check_condition, check_latents, packed, reading_pretrained, write_pretrained
 
 Component = TypeVar("Component")
+_JUDGE = "judge."
+"""Before the names of the discriminator's weights, where they are kept."""
 
 
 class OneStep(Generator):
@@ -27,6 +30,7 @@ class OneStep(Generator):
         network: from latents to images in about [−1, 1].
         latent_dim: width of the latents.
         condition_dim: width of the condition, which the network then takes after the latents; 0 for none.
+        judge: the discriminator that it was trained against, from images in [−1, 1] to a score each; None without.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class OneStep(Generator):
         network: nn.Module,
         latent_dim: int,
         condition_dim: int = 0,
+        judge: nn.Module | None = None,
     ):
         self.kind = kind
         self.settings = settings
@@ -44,6 +49,7 @@ class OneStep(Generator):
         self.network = network.eval().requires_grad_(False)
         self.latent_dim = latent_dim
         self.condition_dim = condition_dim
+        self._judge = judge
         self.capabilities = Capabilities(conditional=condition_dim > 0)
 
     def decode(
@@ -61,6 +67,24 @@ class OneStep(Generator):
         return ((images + 1) / 2).clamp(0, 1).to(latents.device)
 
     @property
+    def discerns(self) -> bool:
+        """Whether the discriminator was kept."""
+        return self._judge is not None
+
+    @torch.no_grad()
+    def realness(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The discriminator's score of images in [0, 1], higher for what it takes for real.
+
+        Raises:
+            NotCapable: the discriminator was not kept.
+        """
+        if self._judge is None:
+            raise NotCapable(f"{self.kind} kept no discriminator; gan and dcgan do when they are trained anew")
+        judge = self._judge.eval().requires_grad_(False)
+        parts = [judge(part.to(self._device) * 2 - 1).float().flatten() for part in images.split(256)]
+        return torch.cat(parts).to(images.device)
+
+    @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits of the weights."""
         return sha256(packed(self.network.state_dict())).hexdigest()[:16]
@@ -72,7 +96,10 @@ class OneStep(Generator):
             "image": asdict(self.image),
             "condition_dim": self.condition_dim,
         }
-        write_pretrained(directory, self.kind, described, packed(self.network.state_dict()))
+        tensors = dict(self.network.state_dict())
+        if self._judge is not None:
+            tensors |= {_JUDGE + name: value for name, value in self._judge.state_dict().items()}
+        write_pretrained(directory, self.kind, described, packed(tensors))
 
     @property
     def _device(self) -> torch.device:
@@ -80,7 +107,10 @@ class OneStep(Generator):
 
 
 def read_one_step(
-    directory: Path, component: type[Component], network: Callable[[Component, ImageSpec, int], nn.Module]
+    directory: Path,
+    component: type[Component],
+    network: Callable[[Component, ImageSpec, int], nn.Module],
+    judge: Callable[[Component, ImageSpec, int], nn.Module] | None = None,
 ) -> OneStep:
     """The generator that :meth:`OneStep.save_pretrained` wrote, of a component with a ``latent_dim``.
 
@@ -92,6 +122,10 @@ def read_one_step(
         image = ImageSpec(**config["image"])
         condition_dim: int = config.get("condition_dim", 0)  # not written before GANs knew conditions
         made = network(settings, image, condition_dim)
-        made.load_state_dict(tensors)
+        made.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(_JUDGE)})
+        kept = {name.removeprefix(_JUDGE): value for name, value in tensors.items() if name.startswith(_JUDGE)}
+        judging = judge(settings, image, condition_dim) if judge is not None and kept else None
+        if judging is not None:
+            judging.load_state_dict(kept)
         latent_dim: int = config["settings"]["latent_dim"]
-    return OneStep(config["penchant"], settings, image, made, latent_dim, condition_dim)
+    return OneStep(config["penchant"], settings, image, made, latent_dim, condition_dim, judging)

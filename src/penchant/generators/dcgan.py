@@ -74,7 +74,7 @@ class DCGAN:
         image = image_spec(images, "a DCGAN")
         network = seeded(rng.child("generator network"), partial(self._network, image))
         judge = seeded(rng.child("discriminator network"), partial(self._judge, image))
-        generator = OneStep(_KIND, self, image, network, self.latent_dim)
+        generator = OneStep(_KIND, self, image, network, self.latent_dim, judge=judge)
         judging, making = Judging(network, judge, self.latent_dim), Making(network, judge, self.latent_dim)
         adam = Adam(self.learning_rate, betas=(0.5, 0.999), clip=100.0)
         settings = Settings("dcgan", batch=self.batch, warm_up=0.0, lowest=1.0)
@@ -89,7 +89,12 @@ class DCGAN:
         Raises:
             StudyDamaged: a file is missing, or the weights are not those that were written.
         """
-        return read_one_step(directory, DCGAN, lambda settings, image, _: settings._network(image))
+        return read_one_step(
+            directory,
+            DCGAN,
+            lambda settings, image, _: settings._network(image),
+            lambda settings, image, _: settings._judge(image),
+        )
 
     def _network(self, image: ImageSpec) -> nn.Module:
         channels = _channels(image, self.width)

@@ -100,9 +100,9 @@ class GAN:
         network = seeded(rng.child("generator network"), lambda: self._network(image, told))
         judge = seeded(
             rng.child("discriminator network"),
-            lambda: Discriminator(image, self.judge_widths, self.minibatch_deviation, told),
+            lambda: self._judge(image, told),
         )
-        generator = OneStep(_KIND, self, image, network, self.latent_dim, told)
+        generator = OneStep(_KIND, self, image, network, self.latent_dim, told, judge)
         game = self._recipe().game(network, judge, len(images))
         settings = Settings("gan", batch=self.batch * self.core_set, lowest=0.1)
         game.play(generator, columns, budget, rng, workspace, settings, annotations)
@@ -115,10 +115,13 @@ class GAN:
         Raises:
             StudyDamaged: a file is missing, or the weights are not those that were written.
         """
-        return read_one_step(directory, GAN, GAN._network)
+        return read_one_step(directory, GAN, GAN._network, GAN._judge)
 
     def _network(self, image: ImageSpec, condition_dim: int) -> PlainGenerator:
         return PlainGenerator(image, self.latent_dim, self.widths, condition_dim)
+
+    def _judge(self, image: ImageSpec, condition_dim: int) -> Discriminator:
+        return Discriminator(image, self.judge_widths, self.minibatch_deviation, condition_dim)
 
     def _recipe(self) -> Recipe:
         return Recipe(

@@ -26,7 +26,7 @@ from penchant.study.feeding import fed_versions
 from penchant.study.files import storage_errors
 from penchant.study.frontier import Row
 from penchant.study.portrait import Portrait, Standing, portray
-from penchant.study.selecting import rounds_of, told_of
+from penchant.study.selecting import asked_for, rounds_of, told_of
 from penchant.study.shards import ends
 from penchant.study.strengths import measured
 from penchant.study.study import Study
@@ -202,7 +202,7 @@ def _selection(study: Study) -> dict[str, Any] | None:
     )
     floor = rounds[0].figures["coverage"]["floor"]
     return {
-        "sentence": told_of(rounds, len(study.images.train)),
+        "sentence": told_of(rounds, len(study.images.train), asked_for(study)),
         "rounds": list(zip(totals, rounds, strict=True)),
         "chart": Markup(line_chart([curve], "images trained on", "coverage", (0.0, 1.0), floor)) if known else "",
         "sheet": _sheet_uri(to_float(np.asarray(study.images.train[last[:_SHEET]])), 12),

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from penchant.core.contracts import (
     SELECTION,
     Annotations,
     Budget,
+    Discerning,
     Extractor,
     Generator,
     PoolView,
@@ -172,6 +174,7 @@ def train_on_selected(
             taken=taken,
             barred=barred,
             errors=None if generator is None else _errors(generator, images),
+            realness=None if generator is None else _realness(generator, images),
             utilities=utilities,
             labels=None if known is None else known.labels,
             history=[Turn(one.strategy, one.gain) for one in rounds if one.gain is not None],
@@ -249,7 +252,9 @@ def _trained(
         None if known.weights is None else known.weights[rows],
         None if known.conditions is None else known.conditions[rows],
     )
-    workspace = Workspace(study.path / "training" / _work(number), report)
+    # Images may be rejected between an interruption and the next try: another choice is another training.
+    choice = sha256(rows.astype(np.int64).tobytes()).hexdigest()[:8]
+    workspace = Workspace(study.path / "training" / _work(number) / choice, report)
     component = GENERATORS.make(study.settings.generator)
     rng = study.rng.child("train") if number == 1 else study.rng.child("train", number)
     return component.fit(np.asarray(images.train[rows]), budget, rng, workspace, annotations)
@@ -301,6 +306,17 @@ def _errors(generator: Generator, images: ImageSet) -> Float[np.ndarray, " n"] |
     return errors
 
 
+def _realness(generator: Generator, images: ImageSet) -> Float[np.ndarray, " n"] | None:
+    """What the discriminator makes of each image of the pool; None where none was kept."""
+    if not isinstance(generator, Discerning) or not generator.discerns:
+        return None
+    scores = np.empty(len(images.train))
+    for start in range(0, len(scores), _AT_ONCE):
+        part = to_float(np.asarray(images.train[start : start + _AT_ONCE]))
+        scores[start : start + len(part)] = generator.realness(part).double().numpy()
+    return scores
+
+
 def _liked(taste: str, images: ImageSet) -> Float[np.ndarray, " n"]:
     """What a taste from elsewhere makes of each image of the pool."""
     portable = PortableTaste.from_pretrained(taste)
@@ -341,9 +357,21 @@ def _gain(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[s
     return float(np.mean(gains))
 
 
-def told_of(rounds: Sequence[Round], pool: int) -> str:
-    """What was chosen, in one sentence."""
+def told_of(rounds: Sequence[Round], pool: int, asked: int | None = None) -> str:
+    """What was chosen, in one sentence; in a second one where it is fewer than were ``asked`` for."""
     total = sum(len(one.rows) for one in rounds)
     who = sorted({one.strategy for one in rounds})
     times = f"{len(rounds)} rounds" if len(rounds) > 1 else "one round"
-    return f"{total:,} of {pool:,} images were chosen in {times}, by {', '.join(who)}."
+    said = f"{total:,} of {pool:,} images were chosen in {times}, by {', '.join(who)}."
+    if asked is not None and total < asked:
+        return (
+            f"{said} The budget of {asked:,} is above what there is to choose from, so all of it was taken and the "
+            "strategy decided nothing but the order; give a smaller one."
+        )
+    return said
+
+
+def asked_for(study: "Study") -> int | None:
+    """The budget that images were selected by; None where all were trained on."""
+    events = study.store.events(kinds=[KIND])
+    return int(events[-1].payload["plan"]["images"]) if events else None
