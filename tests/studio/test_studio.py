@@ -362,6 +362,30 @@ def test_no_image_is_shown_or_labelled_under_a_wrong_name(visitor: Visitor) -> N
     assert visitor.ask("GET", "/label/..%2F..%2Fetc%2Fpasswd.png").status_code in (404, 422)
 
 
+def test_kept_candidates_are_trained_on_again(tmp_path: Path) -> None:
+    with new_study(tmp_path) as study, Visitor(study) as visitor:
+        study.train()
+        assert visitor.ask("POST", "/api/v1/work/feed").status_code == 409
+        assert 'id="feed"' not in visitor.ask("GET", "/runs").text
+        for row in (3, 5, 5):
+            assert visitor.ask("PUT", f"/api/v1/kept/1-{row}").json() == {"image": f"1-{row}", "kept": True}
+        assert visitor.ask("GET", "/api/v1/gallery").json()["kept"] == [3, 5]
+        for _ in range(2):
+            assert visitor.ask("DELETE", "/api/v1/kept/1-3").json()["kept"] is False
+        assert visitor.ask("GET", "/api/v1/gallery?order=kept").json()["rows"] == [5]
+        assert len(study.store.events(kinds=["label"])) == 3
+        assert visitor.ask("PUT", "/api/v1/kept/9-0").status_code == 404
+        assert visitor.ask("PUT", "/api/v1/kept/1-60").status_code == 409
+        assert "Train again with what you kept (1)" in visitor.ask("GET", "/runs").text
+        assert visitor.ask("POST", "/api/v1/work/feed").json()["running"]
+        ended = visitor.finished()
+        assert (ended["error"], ended["version"]) == ("", 2)
+        page = visitor.ask("GET", "/runs").text
+        assert "Version 2, trained again" in page
+        assert "1 kept, " in page
+        assert "2, trained again" in visitor.ask("GET", "/gallery").text
+
+
 def test_the_leaderboard_is_made_while_pairs_are(visitor: Visitor, aligned: Study) -> None:
     held, done = threading.Event(), threading.Event()
 

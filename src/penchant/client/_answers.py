@@ -77,11 +77,12 @@ class Taste:
 
 @dataclass(frozen=True)
 class GalleryPage:
-    """A page of candidates of a version: ``rows``, those of them that are ``liked``, and ``count`` of all of them."""
+    """A page of candidates of a version: ``rows``, which of them are liked and kept, and ``count`` of all of them."""
 
     version: int
     rows: tuple[int, ...]
     liked: tuple[int, ...]
+    kept: tuple[int, ...]
     count: int
     strengths: tuple[float, ...]
 

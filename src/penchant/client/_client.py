@@ -24,7 +24,7 @@ from penchant.client._connection import Connection, Refused
 from penchant.core.errors import BadConfiguration
 
 Choice = Literal["left", "right", "tie", "both_bad", "skip"]
-Order = Literal["drawn", "best", "liked"]
+Order = Literal["drawn", "best", "liked", "kept"]
 ExportForm = Literal["votes", "pick-a-pic", "chosen-rejected"]
 ExportContainer = Literal["csv", "jsonl", "parquet"]
 
@@ -163,11 +163,23 @@ class Client:
         answer = self._connection.change("POST", "/api/v1/labels", {"image": image, "label": label}).json()
         return made(Sorted, answer["progress"])
 
+    def keep(self, image: str, kept: bool = True) -> None:
+        """Keep a candidate, VERSION-ROW, as training data for :meth:`feed`, or no longer."""
+        self._connection.change("PUT" if kept else "DELETE", f"/api/v1/kept/{image}")
+
     # ----------------------------------------------------------------------------------------------------- making
 
     def train(self) -> AlignmentWork:
         """Begin to train the base generator; :meth:`wait` waits for it."""
         return made(AlignmentWork, self._connection.change("POST", "/api/v1/work/train").json())
+
+    def feed(self) -> AlignmentWork:
+        """Begin to train afresh on the real images and the candidates kept by :meth:`keep`, capped and watched.
+
+        Raises:
+            Refused: 409, nothing is kept; 503, something is being made already.
+        """
+        return made(AlignmentWork, self._connection.change("POST", "/api/v1/work/feed").json())
 
     def align(
         self, like_best_of: float | Literal["auto"] | None = None, of: str | Mapping[str, float] | None = None

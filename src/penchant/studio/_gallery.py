@@ -8,12 +8,13 @@ import numpy as np
 from penchant.core.contracts import LIKE
 from penchant.study import HUMAN, Study
 from penchant.study.files import png_bytes
+from penchant.study.labels import KEEP, Labels
 from penchant.study.strengths import Strengths
 
 PAGE = 24
 """Images on a page of the gallery."""
 
-Order = Literal["drawn", "best", "liked"]
+Order = Literal["drawn", "best", "liked", "kept"]
 
 
 @dataclass
@@ -32,13 +33,15 @@ class Gallery:
         ``drawn`` is the order in which they were made, which nothing chose; ``best`` that of the taste learned so far.
         """
         number = self.study.versions.named(version).number
-        liked = self.liked()
-        rows = self._ordered(number, order, [row for pool, row in liked if pool == number])
+        liked, kept = self.liked(), self.kept(number)
+        only = kept if order == "kept" else [row for pool, row in liked if pool == number]
+        rows = self._ordered(number, order, only)
         shown = rows[page * PAGE : (page + 1) * PAGE]
         return {
             "version": number,
             "rows": shown,
             "liked": [row for row in shown if (number, row) in liked],
+            "kept": [row for row in shown if row in kept],
             "count": len(rows),
             "first": page * PAGE + 1 if shown else 0,
             "page_size": PAGE,
@@ -54,6 +57,10 @@ class Gallery:
             if single.voter == voter and single.channel == LIKE and single.positive
         }
 
+    def kept(self, version: int, voter: str = HUMAN) -> list[int]:
+        """The candidates of a version that are kept for training."""
+        return [row for row, name in Labels.of(self.study, voter).made(version).items() if name == KEEP]
+
     def strip(self, version: int, rows: list[int], like_best_of: float) -> bytes:
         """The candidates side by side in one PNG, so that a page is one request a strength."""
         images = self.strengths.images(version, rows, like_best_of)
@@ -64,9 +71,9 @@ class Gallery:
         rows = self._ordered(version, "best", [])
         return rows[:count], rows[-count:][::-1]
 
-    def _ordered(self, version: int, order: Order, liked: list[int]) -> list[int]:
-        if order == "liked":
-            return sorted(liked)
+    def _ordered(self, version: int, order: Order, only: list[int]) -> list[int]:
+        if order in ("liked", "kept"):
+            return sorted(only)
         pool = self.study.pool(version)
         if order == "drawn":
             return list(range(len(pool)))

@@ -136,6 +136,11 @@ class Pages:
         self._work.align(asked.like_best_of, asked.of)
         return self._work.state()
 
+    async def feed(self) -> dict[str, Any]:
+        """Begin to train afresh, on kept generated images too."""
+        self._work.feed()
+        return self._work.state()
+
     async def train(self) -> dict[str, Any]:
         """Begin to train."""
         self._work.train()
@@ -188,6 +193,7 @@ def add_pages(app: FastAPI, shared: SharedStudy, work: Work, voting: Rounds) -> 
     )
     app.add_api_route("/api/v1/work", pages.working, dependencies=visitor)
     app.add_api_route("/api/v1/work/align", pages.align, methods=["POST"], dependencies=own_page)
+    app.add_api_route("/api/v1/work/feed", pages.feed, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/work/train", pages.train, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/work/stop", pages.stop, methods=["POST"], dependencies=own_page)
     app.add_api_route("/api/v1/round/more", pages.more, methods=["POST"], dependencies=own_page)

@@ -8,20 +8,22 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, Field
 
-from penchant.core.errors import BadVote, NotReady
+from penchant.core.errors import BadVote, NotReady, StudyMissing, UnknownName
 from penchant.studio import _shapes as shapes
 from penchant.studio._shared import SharedStudy
 from penchant.studio._visitors import OWNER_SESSION, Visitor
 from penchant.study import HUMAN, Sender, Sorting
 from penchant.study.files import png_bytes
-from penchant.study.labels import rejected_rows
+from penchant.study.labels import KEEP, Labels, label, rejected_rows, unlabel
 
 PAGE = 24
 """Images on a page of those that were kept or rejected."""
 _NAME = r"^(0|[1-9][0-9]{0,8})-[0-9a-f]{32}$"
+_CANDIDATE = r"^[1-9][0-9]{0,5}-(0|[1-9][0-9]{0,8})$"
 _IMMUTABLE = {"Cache-Control": "private, max-age=604800, immutable"}
 
 Said = Literal["keep", "reject"]
+Candidate = Annotated[str, PathParameter(pattern=_CANDIDATE, description="VERSION-ROW of a candidate, such as 2-17.")]
 After = Annotated[str | None, Query(pattern=_NAME, description="An image; those that come after it are listed.")]
 
 
@@ -30,6 +32,13 @@ class LabelGiven(shapes.Sent):
 
     image: str = Field(pattern=_NAME)
     label: Said
+
+
+class CandidateKept(BaseModel):
+    """Whether a candidate is kept for training."""
+
+    image: str
+    kept: bool
 
 
 class SortedSoFar(BaseModel):
@@ -124,6 +133,16 @@ class SortingPages:
             """Take the last label back, once for each key."""
             return LabelUndone(image=self.sorting.undo(key), progress=self._standing())
 
+        @router.put("/api/v1/kept/{image}", dependencies=[owner_page], responses=shapes.refusals(404, 409))
+        def keep(image: Candidate) -> CandidateKept:
+            """Keep a candidate for training: `POST /api/v1/work/feed` trains on it too. Twice is once."""
+            return self._kept(image, True)
+
+        @router.delete("/api/v1/kept/{image}", dependencies=[owner_page], responses=shapes.refusals(404, 409))
+        def keep_no_longer(image: Candidate) -> CandidateKept:
+            """Keep a candidate for training no longer."""
+            return self._kept(image, False)
+
         @router.get(
             "/label/{image}.png",
             dependencies=[owner],
@@ -148,6 +167,19 @@ class SortingPages:
     def show_sorted(self, request: Request, label: Said = "reject") -> Response:
         """The page of those that were kept or rejected, to change one's mind."""
         return self.page(request, "label_sorted.html", "label", label=label, page_size=PAGE, **self._told())
+
+    def _kept(self, image: str, wanted: bool) -> CandidateKept:
+        version, row = map(int, image.split("-"))
+        study, own = self.shared.study, (HUMAN, OWNER_SESSION)
+        try:
+            kept = Labels.of(study, HUMAN).made(version).get(row) == KEEP
+            if wanted and not kept:
+                label(study, row, KEEP, version=version, voter=own[0], session=own[1])
+            elif kept and not wanted:
+                unlabel(study, row, version=version, voter=own[0], session=own[1])
+        except (UnknownName, StudyMissing, NotReady) as error:
+            raise HTTPException(404, str(error)) from None
+        return CandidateKept(image=image, kept=wanted)
 
     def _standing(self) -> SortedSoFar:
         found = self.sorting.standing

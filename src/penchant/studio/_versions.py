@@ -6,6 +6,7 @@ from typing import Any
 from penchant.studio._texts import Texts
 from penchant.study import Study
 from penchant.study.charts import Series, line_chart
+from penchant.study.feeding import kept_generated
 
 _SHEET = 16
 
@@ -21,6 +22,7 @@ def versions_listed(study: Study, texts: Texts) -> dict[str, Any]:
         {
             "number": version.number,
             "aligned": version.kind == "aligned",
+            "fed": version.figures.get("fed"),
             "figures": version.figures,
             "sheet": list(range(min(_SHEET, len(study.versions.pool(version.number))))),
             "strength": float(version.figures.get("like_best_of", 1.0)),
@@ -35,6 +37,7 @@ def versions_listed(study: Study, texts: Texts) -> dict[str, Any]:
         "fresh": max(0, votes - learned_from),
         "votes": votes,
         "train_seconds": "",
+        "kept": len(kept_generated(study)),
         "people": list(study.taste.people),
         "asked": asked if isinstance(asked, str) else f"{asked:g}",
     }

@@ -8,6 +8,7 @@ from typing import Any
 from penchant.core.errors import BadConfiguration, NotReady, StudyBusy, UnknownName
 from penchant.studio._log import note
 from penchant.study import Study
+from penchant.study.feeding import kept_generated
 from penchant.study.making import Desk, Made, Shares, Strongest, command
 
 _SECONDS_TO_END = 10.0
@@ -54,6 +55,17 @@ class Work:
         if of is not None and not any(share > 0 for share in of.values()):
             raise BadConfiguration("a blend of tastes needs at least one share above zero")
         self._begin("align", like_best_of, of)
+
+    def feed(self) -> None:
+        """Begin to train afresh on the real images and the generated ones that are kept.
+
+        Raises:
+            StudyBusy: something is being made already.
+            NotReady: no generated image is kept.
+        """
+        if not kept_generated(self.study):
+            raise NotReady("no generated image is kept for training; keep some in the gallery first")
+        self._begin("feed")
 
     def stop(self, wait: bool = False) -> None:
         """End the work at its next report, whoever began it; with ``wait``, only what was begun here, and return when

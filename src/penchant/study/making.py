@@ -124,7 +124,12 @@ def make(study: Path, kind: str, like_best_of: Strongest, of: Shares = None) -> 
 
         try:
             with Study.beside(study) as opened:
-                version = opened.train(report=report) if kind == "train" else opened.align(like_best_of, report, of)
+                if kind == "train":
+                    version = opened.train(report=report)
+                elif kind == "feed":
+                    version = opened.feed(report=report)
+                else:
+                    version = opened.align(like_best_of, report, of)
             ended = Made(kind, version=version.number)
         except (Interrupted, KeyboardInterrupt):
             ended = Made(kind, stopped=True)

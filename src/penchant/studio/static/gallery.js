@@ -4,7 +4,7 @@ import { Api } from "./api.js";
 import { Signals } from "./signals.js";
 import { say } from "./texts.js";
 
-/** @typedef {{version: number, rows: number[], liked: number[], count: number, first: number, page_size: number,
+/** @typedef {{version: number, rows: number[], liked: number[], kept: number[], count: number, first: number, page_size: number,
  *             strengths: number[]}} Listed */
 
 /** @param {string} id @returns {any} */
@@ -13,6 +13,7 @@ const api = new Api(document.body.dataset.csrf ?? "");
 const signals = new Signals(api);
 const wall = /** @type {HTMLElement} */ (document.querySelector(".wall"));
 const HEART = "M10 17 3.5 10.4a4 4 0 0 1 5.7-5.7l.8.9.8-.9a4 4 0 0 1 5.7 5.7Z";
+const MARK = "M5.5 3h9v14L10 13.2 5.5 17Z";
 const ARROW = "M10 3v10M6 9.5l4 4 4-4M4 17h12";
 
 /** @type {Listed | null} */
@@ -25,14 +26,14 @@ let asked = 0;
 
 // --------------------------------------------------------------------------------------------------------- loading
 
-/** Likes on their way: what is liked is listed once they have arrived. @type {Promise<unknown>} */
-let liking = Promise.resolve();
+/** Likes on their way: what is liked, or kept, is listed once they have arrived. @type {Promise<unknown>} */
+let changing = Promise.resolve();
 
 async function load() {
   const turn = (asked += 1);
   const query = new URLSearchParams({ version: element("version").value, order: element("order").value, page: String(page) });
   try {
-    await liking;
+    await changing;
     const answer = /** @type {Listed} */ (await api.get(`/api/v1/gallery?${query}`));
     if (turn !== asked) return;
     const sameStrengths = listed?.strengths.join() === answer.strengths.join();
@@ -92,29 +93,36 @@ function icon(path, label) {
   return { svg, label };
 }
 
+/** @param {string} path drawn @param {string} label @param {string} change what is put or deleted @param {boolean} [on] */
+function toggle(path, label, change, on = false) {
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  button.append(icon(path, label).svg);
+  button.setAttribute("aria-label", label);
+  button.setAttribute("aria-pressed", String(on));
+  button.dataset.change = change;
+  return button;
+}
+
 function lay() {
   if (listed === null) return;
   const cells = /** @type {HTMLElement[]} */ ([...element("grid").children]);
-  face(listed.rows.length === 0 ? say("none_liked") : "");
+  face(listed.rows.length === 0 ? say(element("order").value === "kept" ? "none_kept" : "none_liked") : "");
   cells.forEach((cell, place) => {
     const row = listed?.rows[place];
     cell.classList.toggle("empty", row === undefined);
     cell.hidden = row === undefined;
     if (row === undefined) return;
     cell.dataset.row = String(row);
-    const like = Object.assign(document.createElement("button"), { type: "button" });
-    const heart = icon(HEART, say("like", { row }));
-    like.append(heart.svg);
-    like.setAttribute("aria-label", heart.label);
-    like.setAttribute("aria-pressed", String(listed?.liked.includes(row)));
-    like.dataset.like = String(row);
+    const like = toggle(HEART, say("like", { row }), `likes/${listed?.version}-${row}`, listed?.liked.includes(row));
+    const keep = toggle(MARK, say("keep", { row }), `kept/${listed?.version}-${row}`, listed?.kept.includes(row));
+    keep.title = say("keep_short");
     const save = document.createElement("a");
     const arrow = icon(ARROW, say("download", { row }));
     save.append(arrow.svg);
     save.setAttribute("aria-label", arrow.label);
     save.setAttribute("download", "");
     save.addEventListener("click", () => signals.note("download", `${listed?.version}-${row}`));
-    /** @type {HTMLElement} */ (cell.querySelector(".under")).replaceChildren(like, save);
+    /** @type {HTMLElement} */ (cell.querySelector(".under")).replaceChildren(keep, like, save);
   });
   const last = listed.first + listed.rows.length - 1;
   element("where").textContent = listed.count > 0 ? say("page", { first: listed.first, last, count: listed.count }) : "";
@@ -169,16 +177,16 @@ function face(text) {
 
 // ----------------------------------------------------------------------------------------------------------- input
 
-/** @param {HTMLButtonElement} button */
-async function like(button) {
-  const liked = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(liked));
+/** Like or keep, or no longer. @param {HTMLButtonElement} button */
+async function change(button) {
+  const on = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(on));
   try {
-    const change = api.change(liked ? "PUT" : "DELETE", `/api/v1/likes/${listed?.version}-${button.dataset.like}`);
-    liking = Promise.allSettled([liking, change]);
-    await change;
+    const done = api.change(on ? "PUT" : "DELETE", `/api/v1/${button.dataset.change}`);
+    changing = Promise.allSettled([changing, done]);
+    await done;
   } catch (error) {
-    button.setAttribute("aria-pressed", String(!liked));
+    button.setAttribute("aria-pressed", String(!on));
     element("live").textContent = error instanceof Error ? error.message : "";
   }
 }
@@ -200,7 +208,7 @@ function turn(to) {
 
 element("grid").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   const button = /** @type {Element} */ (event.target).closest("button");
-  if (button) like(button);
+  if (button) change(button);
 });
 element("strength").addEventListener("input", draw);
 element("side").addEventListener("change", draw);

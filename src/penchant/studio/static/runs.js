@@ -95,6 +95,7 @@ async function ask(path) {
 element("whose")?.addEventListener("change", showShares);
 element("shares")?.addEventListener("input", showShares);
 element("begin").addEventListener("click", () => ask(`/api/v1/work/${idle}`));
+element("feed")?.addEventListener("click", () => ask("/api/v1/work/feed"));
 element("stop").addEventListener("click", () => ask("/api/v1/work/stop"));
 history.replaceState(null, "", location.pathname);
 watch();
