@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +17,8 @@ from penchant.bench._running import Row
 from penchant.bench._studio_served import Caller, Served, belief, guest, owner
 from penchant.core.contracts import Choice, Progress, Report, silent
 from penchant.store import OWNER_NAME
-from penchant.study import Study
-from penchant.study.making import Desk
+from penchant.study import Study, StudySettings
+from penchant.study.making import Desk, Made
 
 _CHOICES = (Choice.LEFT, Choice.RIGHT, Choice.TIE, Choice.BOTH_BAD, Choice.SKIP)
 _SECONDS_TO_LOOK = (0.0, 0.1)
@@ -159,6 +161,39 @@ def _killed_maker(study: Path) -> bool:
     if maker is not None:
         os.kill(maker, signal.SIGKILL)
     return maker is not None
+
+
+def resumed_rows(study: Path, report: Report) -> list[Row]:
+    """A first training that is killed with its studio after its first checkpoint, a minute from its start."""
+    Study.create(study, StudySettings(source="pictures:1000", train_seconds=150, pool=400)).close()
+    desk = Desk(study)
+
+    def heard_when(there: Callable[[Made], bool]) -> Made:
+        """What the training said when that held; then it and its studio are killed."""
+        with Served(study) as served:
+            asyncio.run(_train(served))
+            while not there(heard := desk.heard()):
+                if not heard.running:
+                    raise RuntimeError(f"the training ended: {heard.error or heard}")
+                report(Progress("training, to be killed", heard.fraction))
+                time.sleep(0.1)
+            _killed_maker(study)
+            served.kill()
+        return heard
+
+    before = heard_when(lambda _: any((study / "training" / "checkpoint").glob("*.safetensors")))
+    after = heard_when(lambda made: made.stage == before.stage and made.fraction > 0)
+    told = "training killed with its studio"
+    return [
+        Row(f"{told}, share that was done", before.fraction),
+        Row.against(f"{told}: the next goes on at", after.fraction, f"≥ {0.9 * before.fraction:.3f}"),
+    ]
+
+
+async def _train(served: Served) -> None:
+    asking = owner(served)
+    await asking.insist((200,), "POST", "/api/v1/work/train")
+    asking.close()
 
 
 def kill_rows(study: Path, votes: int, kills: int, report: Report) -> list[Row]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -55,6 +56,15 @@ class Served:
     def address(self) -> str:
         """What the owner opens."""
         return f"http://{HOST}:{self.port}/?token={self.token}"
+
+    @property
+    def processor_seconds(self) -> float | None:
+        """What it has used of the processors so far; None where the system does not say."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """As kill -9 does."""
@@ -179,6 +189,7 @@ async def guest(served: Served, voter: str) -> Caller:
     caller.headers["Cookie"] = entered.headers["set-cookie"].partition(";")[0]
     caller.headers["Origin"] = f"http://{HOST}:{served.port}"
     caller.headers["X-CSRF-Token"] = (await caller.ask("GET", "/api/v1/me")).json["csrf"]
+    caller.close()  # the studio hangs up after some seconds, and others may come meanwhile
     return caller
 
 

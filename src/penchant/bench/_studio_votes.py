@@ -74,7 +74,9 @@ def asked_study(folder: Path, queries: int, database: str | None = None, images:
 def load_rows(what: str, load: Load, folder: Path, queries: list[int], bar: str) -> list[Row]:
     """Votes a second and percentiles; RuntimeError where a vote was lost or doubled."""
     with Served(folder) as served:
+        used = served.processor_seconds
         waits, seconds, keys = asyncio.run(load.waits(served, queries))
+        used = None if used is None else (served.processor_seconds or used) - used
     database = StudySettings.load(folder).database
     with Store.open(folder, database) as store:
         stored = sorted(event.client_key for event in store.votes() if event.client_key.startswith("voter-"))
@@ -90,4 +92,6 @@ def load_rows(what: str, load: Load, folder: Path, queries: list[int], bar: str)
     ]
     rows += [Row(f"{told}: acknowledged after, median, ms", float(percentiles[0]))]
     rows += [Row.against(f"{told}: acknowledged after, 99th percentile, ms", float(percentiles[2]), "< 100")]
+    if used is not None:
+        rows += [Row(f"{told}: processor time of the studio a vote, ms", 1000 * used / len(keys))]
     return rows

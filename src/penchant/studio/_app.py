@@ -27,6 +27,7 @@ from penchant.studio._access import HOSTS, Access, SafeHeaders
 from penchant.studio._limits import SmallRequests
 from penchant.studio._refusals import refusal
 from penchant.studio._session import VotingSession
+from penchant.studio._shapes import refusals
 from penchant.studio._texts import texts_for
 
 _HERE = Path(__file__).parent
@@ -163,7 +164,7 @@ def bare_app(title: str, about: str = "", hosts: Sequence[str] = HOSTS) -> FastA
     """An application without pages: static files, refusals in words, small requests, safe headers."""
     app = FastAPI(
         title=title, version=version("penchant"), description=about, openapi_url=None, docs_url=None, redoc_url=None,
-        redirect_slashes=False,
+        redirect_slashes=False, responses=refusals(404, 409),
     )  # fmt: skip
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     app.add_exception_handler(PenchantError, _refused)

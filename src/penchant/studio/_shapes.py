@@ -253,5 +253,5 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         413: "too large", 422: "not understood", 429: "too much at once, or the invitation's votes are given",
         500: "the study is damaged", 501: "not installed here", 503: "busy; try again", 507: "the disk is full",
     }  # fmt: skip
-    everywhere = {403, 413, 422, 429, 500, 503, 507}
+    everywhere = {400, 403, 413, 422, 429, 500, 503, 507}
     return {status: {"model": Refusal, "description": said[status]} for status in sorted({*statuses, *everywhere})}
