@@ -26,8 +26,10 @@ class Adaptive:
     One arm chooses each round. What it earns is the share of the distance to held-out images that the generator then
     made up, as the caller measured it: images that no arm can choose. Telling arms apart by that takes tens of rounds,
     so where held-out images can be looked at, every arm first says what it would take, and those sit the round out
-    whose images, with what was taken before, are surely less like the held-out ones than the best arm's: a KID larger
-    by more than ``doubt`` standard errors. That costs no training, and none of the held-out images is ever chosen.
+    whose images, with what was taken before, are less like the held-out ones than the best arm's: a KID larger by more
+    than ``doubt`` standard errors. That costs no training, and none of the held-out images is ever chosen. Measured on
+    clothes and flowers: ``density`` and ``k_centre``, which harm there, lie 2 to 10 errors off from 100 images on, 1 to
+    3.6 with 20 images; ``random`` and ``typicality`` within 1.6.
 
     Use it where no arm is known to be right; else ``typicality`` for small budgets and ``density`` for dirty pools.
     An arm that cannot choose yet (no generator, no votes) lets another have its turn. Cost: that of the arm, of all
@@ -46,7 +48,7 @@ class Adaptive:
     exploration: float = 0.2
     rate: float = 0.5
     discount: float = 0.95
-    doubt: float = 2.0
+    doubt: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.arms) < 2 or len(self._selectors) < len(self.arms):
