@@ -126,13 +126,14 @@ def test_adaptive_plays_the_arm_that_earns_and_never_asks_the_chosen_set():
 
 
 def test_adaptive_lets_arms_sit_out_whose_images_are_surely_less_like_held_out_ones():
-    features = RNG.standard_normal((600, 6)).astype(np.float32)
-    view = PoolView(features, held=RNG.standard_normal((200, 6)).astype(np.float32))
+    rng = np.random.default_rng(5)
+    features = 2 * rng.standard_normal((600, 6)).astype(np.float32)
+    view = PoolView(features, held=2 * rng.standard_normal((300, 6)).astype(np.float32))
     spec = {"name": "adaptive", "arms": ("random", "density(keep=0.1)")}
-    played = {SELECTION.make(spec).select(view, 40, np.random.default_rng(s)).strategy for s in range(20)}
+    played = {SELECTION.make(spec).select(view, 80, np.random.default_rng(s)).strategy for s in range(20)}
     assert played == {"random"}, "the dense middle alone is nothing like the whole"
     doubtless = {**spec, "doubt": float("inf")}
-    assert {SELECTION.make(doubtless).select(view, 40, np.random.default_rng(s)).strategy for s in range(20)} == {
+    assert {SELECTION.make(doubtless).select(view, 80, np.random.default_rng(s)).strategy for s in range(20)} == {
         "random",
         "density",
     }
