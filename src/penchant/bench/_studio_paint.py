@@ -10,8 +10,10 @@ from penchant.bench._running import Row
 from penchant.bench._studio_served import Served
 from penchant.core.contracts import Progress, Report
 from penchant.study import Study, StudySettings
+from penchant.study.making import Desk
 
 WHAT = "key → next pair painted, training beside"
+_MS_TO_BEGIN = 3000
 _SECONDS_TO_LOOK = (0.25, 0.75)
 _LONG = "latent_tilt(steps=1000000)"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -64,8 +66,9 @@ def paint_rows(folder: Path, votes: int, report: Report) -> list[Row]:
         )
         if page.evaluate(begin) != 200:
             raise RuntimeError("the alignment that should run beside did not begin")
-        while page.evaluate(f"{_WORK}.then(w => w.fraction)") == 0:
+        while not Desk(folder).busy:  # its process has loaded what it needs and begins
             page.wait_for_timeout(200)
+        page.wait_for_timeout(_MS_TO_BEGIN)
         for number in range(1, votes + 1):
             page.wait_for_timeout(1000 * float(rng.uniform(*_SECONDS_TO_LOOK)))
             page.keyboard.press(str(rng.choice(["ArrowLeft", "ArrowRight"])))
