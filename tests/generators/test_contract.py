@@ -156,3 +156,16 @@ def test_family_refuses_latents_and_images_that_it_cannot_take(family: Family, t
         made(name).fit(pictures(1, 28)[:8], BUDGET, Rng(0), Workspace(tmp_path))
     with pytest.raises(BadImages, match="squares"):
         made(name).fit(pictures(1, 28)[..., :20], BUDGET, Rng(0), Workspace(tmp_path))
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS.names() if name not in BROUGHT])
+@pytest.mark.parametrize("value", [0, 255])
+def test_family_learns_images_that_are_all_black_or_white(name: str, value: int, tmp_path: Path) -> None:
+    images = np.full((24, 1, 28, 28), value, np.uint8)
+    with quick(name, sheets=0):
+        generator = made(name).fit(images, Budget(images=32), Rng(0), Workspace(tmp_path))
+    drawn = generator.sample(3, Rng(1))
+    assert drawn.shape == (3, 1, 28, 28)
+    assert drawn.isfinite().all()
+    generator.save_pretrained(tmp_path / "kept")
+    assert torch.equal(load_generator(tmp_path / "kept").sample(3, Rng(1)), drawn)

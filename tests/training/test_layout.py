@@ -27,7 +27,7 @@ def test_laying_out_changes_no_number() -> None:
     assert torch.allclose(network(images), before, atol=1e-6)
 
 
-def trained(steps: int, resume_after: int | None = None) -> nn.Module:
+def trained(steps: int, resume_after: int | None = None) -> tuple[nn.Module, Trainee]:
     """A convolution after so many steps of Adam, perhaps taken to pieces and put together again on the way."""
     torch.manual_seed(0)
     images = torch.randn(steps, 4, 3, 6, 6)
@@ -50,11 +50,15 @@ def trained(steps: int, resume_after: int | None = None) -> nn.Module:
         trainee.forget()
         trainee.objective.loss((images[step],), torch.Generator(), Clock()).total.backward()
         trainee.step(1.0, 0.5, 4 * (step + 1), 4)
-    return trainee.objective.module
+    return trainee.objective.module, trainee
 
 
 def test_what_is_resumed_lies_in_the_same_order_and_goes_on_to_the_bit() -> None:
-    whole, resumed = trained(6), trained(6, resume_after=3)
+    (whole, _), (resumed, trainee) = trained(6), trained(6, resume_after=3)
     for own, again in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert own.stride() == again.stride()
         assert torch.equal(own, again)
+    kernels = [one for one in resumed.parameters() if one.ndim == 4]
+    assert not kernels[0].is_contiguous()
+    trainee.finish()
+    assert all(one.is_contiguous() for one in kernels), "as it will be read back, so that it draws the same to the bit"

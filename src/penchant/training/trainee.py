@@ -55,23 +55,24 @@ class Trainee:
             self._average.update(images, step_images)
 
     def finish(self) -> None:
-        """Leave the averaged weights in the module, ready for use."""
+        """Leave the averaged weights in the module, ready for use, and lying as those that are read from a file do."""
         if self._average is not None:
             self.objective.module.load_state_dict(self._average.weights)
-        self.objective.module.eval()
+        laid_out(self.objective.module.eval(), torch.contiguous_format)
 
     @contextmanager
     def shown(self) -> Generator[None]:
-        """The module holds the averaged weights inside this block."""
+        """The module holds the averaged weights inside this block, lying as they will when training is over."""
         module = self.objective.module.eval()
         own = {name: value.clone() for name, value in module.state_dict().items()}
         if self._average is not None:
             module.load_state_dict(self._average.weights)
+        laid_out(module, torch.contiguous_format)
         try:
             yield
         finally:
             module.load_state_dict(own)
-            module.train()
+            laid_out(module.train(), memory_format(module))
 
     def averaged(self) -> dict[str, Tensor]:
         """A copy of the averaged weights."""
