@@ -25,7 +25,9 @@ def data_packs() -> Path:
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study trained for a moment, the same on every machine, on embedded pictures; copy it before changing it."""
     folder = tmp_path_factory.mktemp("trained") / "study"
-    settings = StudySettings(source="pictures:400", train_images=400, pool=120, aligner="latent_tilt(steps=20)")
+    settings = StudySettings(
+        source="pictures:400", train_images=400, pool=120, aligner="latent_tilt(steps=20, rounds=0)"
+    )
     with Study.create(folder, settings) as study:
         study.train()
     return folder

@@ -18,7 +18,8 @@ def test_example_runs_small(path: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "StudySettings", partial(StudySettings, aligner="latent_tilt(steps=20)"))
+    small = partial(StudySettings, aligner="latent_tilt(steps=20, rounds=0)", pool=200)
+    monkeypatch.setattr(module, "StudySettings", small)
     assert 0 <= module.main(tmp_path / "study", train_seconds=4, votes=6) <= 1
 
 

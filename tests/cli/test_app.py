@@ -140,7 +140,7 @@ def test_run_goes_all_the_way_on_a_folder_with_broken_files(tmp_path: Path):
     (folder / "cut.jpg").write_bytes((folder / "1.png").read_bytes()[:300])
     (tmp_path / "taste.py").write_text(VOTER)
     command = "run images --study s --size 28 --voter taste:red --votes 12 --train-seconds 5 --like-best-of 8 --seed 3"
-    command += " --aligner latent_tilt(steps=30)"
+    command += " --pool 200 --aligner latent_tilt(steps=20,rounds=0)"
     done = penchant(*command.split(), "--json", "out/figures.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "letter.png" in done.stdout
@@ -215,8 +215,8 @@ def test_a_second_process_on_the_same_study_is_told_who_has_it(workplace: Path):
 @pytest.mark.slow
 def test_ctrl_c_in_every_stage_loses_nothing(tmp_path: Path):
     """The same command, interrupted whenever it enters a new stage, and started again until it comes to its end."""
-    options = "run pictures:300 --study s --voter warm --votes 25 --train-seconds 4 --like-best-of 4"
-    command = [sys.executable, "-m", "penchant", *options.split(), "--aligner", "latent_tilt(steps=60)"]
+    options = "run pictures:300 --study s --voter warm --votes 25 --train-seconds 4 --like-best-of 4 --pool 200"
+    command = [sys.executable, "-m", "penchant", *options.split(), "--aligner", "latent_tilt(steps=60, rounds=0)"]
     stages = ["images", "autoencoder", "flow", "candidates", "voting", "aligning", "evaluating", "report"]
     stopped: list[str] = []
     votes = 0
@@ -261,7 +261,7 @@ def votes_in(study: Path) -> int:
 def test_a_full_disk_is_told_in_every_step_and_nothing_is_lost(tmp_path: Path):
     """No file may grow beyond a limit, which the system reports like a full disk; then the same step without it."""
     steps = {
-        "new pictures:300 --study s --train-seconds 3 --aligner latent_tilt(steps=30)": 100_000,
+        "new pictures:300 --study s --train-seconds 3 --pool 200 --aligner latent_tilt(steps=20,rounds=0)": 100_000,
         "train s": 1_000_000,
         "vote s --voter warm --votes 12": 200_000,
         "align s": 200_000,

@@ -31,6 +31,7 @@ from penchant.cli.options import (
     LikeBestOf,
     OrderedBy,
     Pixels,
+    Pool,
     Prompt,
     Rounds,
     SecondVersion,
@@ -133,6 +134,7 @@ def run(
     strategy: Strategy = "bald",
     aligner: Aligner = "latent_tilt",
     generator: Generator = "vae",
+    pool: Pool = None,
     json_file: JsonFile = None,
     database: Database = None,
 ) -> None:
@@ -140,7 +142,7 @@ def run(
     from penchant.cli.steps import run_all, settings_of
 
     settings = settings_of(
-        source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator, database
+        source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator, pool, database
     )
     run_all(console, out, study, settings, voter, votes, json_file)
 
@@ -158,6 +160,7 @@ def new(
     strategy: Strategy = "bald",
     aligner: Aligner = "latent_tilt",
     generator: Generator = "vae",
+    pool: Pool = None,
     database: Database = None,
 ) -> None:
     """Make a study of a folder of images and say what was found in it; nothing is trained yet."""
@@ -165,7 +168,7 @@ def new(
     from penchant.study import Study
 
     settings = settings_of(
-        source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator, database
+        source, seed, train_seconds, like_best_of, size, grey, fit, strategy, aligner, generator, pool, database
     )
     with ProgressBars(console) as bars, Study.create(study, settings, bars) as made:
         images = made.images

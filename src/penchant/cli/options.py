@@ -28,6 +28,14 @@ VoterOption = Annotated[
 ]
 VotesOption = Annotated[int, typer.Option("--votes", help="How many votes.", metavar="N", min=1)]
 TrainSeconds = Annotated[float, typer.Option("--train-seconds", help="How long the generator trains.", metavar="S")]
+Pool = Annotated[
+    int | None,
+    typer.Option(
+        "--pool",
+        help="How many candidates to choose pairs from; fewer are quicker to make. 4,000 at 32 px.",
+        metavar="N",
+    ),
+]
 LikeBestOf = Annotated[
     str,
     typer.Option(

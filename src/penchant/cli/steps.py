@@ -35,6 +35,7 @@ def settings_of(
     strategy: str = "bald",
     aligner: str = "latent_tilt",
     generator: str = "vae",
+    pool: int | None = None,
     database: str | None = None,
 ) -> StudySettings:
     """Settings from options, checked like those of a file."""
@@ -48,6 +49,7 @@ def settings_of(
             "strategy": strategy,
             "aligner": aligner,
             "generator": generator,
+            **({} if pool is None else {"pool": pool}),
             **({} if database is None else {"database": database}),
         },
         "the command line",
