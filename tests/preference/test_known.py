@@ -67,7 +67,8 @@ def test_a_taste_is_the_same_after_saving(images: torch.Tensor, tmp_path: Path):
         found_mean, found_sd = one.utility(images)
         np.testing.assert_allclose(found_mean, mean, atol=1e-9)
         np.testing.assert_allclose(found_sd, sd, atol=1e-6)
-    assert again.provenance == {"votes": 80}
+    assert again.provenance == taste.provenance
+    assert again.provenance["votes"] == 80
     assert again.known(extractor, images)[1] == 1.0
 
 
@@ -115,7 +116,7 @@ def test_a_blend_of_nothing_is_told(images: torch.Tensor):
     empty = PortableTaste.of(PREFERENCE.make("linear").prior(extractor.groups), extractor, images)
     with pytest.raises(BadConfiguration, match="one share"):
         blended([taste], [0.5, 0.5], images)
-    with pytest.raises(BadConfiguration, match="not all be 0"):
+    with pytest.raises(BadConfiguration, match="not all 0; found 0"):
         blended([taste], [0.0], images)
     with pytest.raises(NotReady, match="taste 2"):
         blended([taste, empty], [0.5, 0.5], images)
@@ -136,3 +137,30 @@ def test_what_is_no_taste_is_told(images: torch.Tensor, tmp_path: Path):
     (tmp_path / "taste" / "taste.safetensors").write_bytes(b"broken")
     with pytest.raises(StudyDamaged, match="whole taste"):
         PortableTaste.from_pretrained(tmp_path / "taste")
+
+
+def test_a_blend_counts_as_its_shares_say(images: torch.Tensor):
+    tastes = [PortableTaste.of(*learned(images, name), images) for name in ("warm", "high_contrast")]
+    alone = blended(tastes, [1.0, 0.0], images).utility(images)[0]
+    assert alone.std() == pytest.approx(tastes[0].utility(images)[0].std(), rel=1e-6)
+    with pytest.raises(NotReady, match="cancel each other"):
+        blended([tastes[0], tastes[0]], [1.0, -1.0], images)
+    with pytest.raises(BadConfiguration, match="must be finite and not all 0; found 1, nan"):
+        blended(tastes, [1.0, float("nan")], images)
+
+
+def test_a_taste_says_what_it_is_about(images: torch.Tensor):
+    about = PortableTaste.of(*learned(images, "warm"), images).provenance["about"]
+    assert sum(about.values()) == pytest.approx(1)
+    assert about["colour"] + about["hues"] > 0.4
+
+
+def test_uncertainty_is_not_lost_with_the_features(images: torch.Tensor):
+    def encoder(batch: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(batch, 8).flatten(1)
+
+    posterior, extractor = learned(images, "warm", "latents", encoder)
+    taste = PortableTaste.of(posterior, extractor, images)
+    with torch.no_grad():
+        own = posterior.utility(extractor(images).double().numpy())[1]
+    assert (taste.utility(images)[1] ** 2).mean() > 0.95 * (own**2).mean()

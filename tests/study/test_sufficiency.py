@@ -163,7 +163,7 @@ def test_repeats_and_sides_are_told_only_as_far_as_they_go():
     ("answers", "said"),
     [
         ((), "No votes yet"),
-        ((Choice.TIE,), "Nothing is chosen yet: all 12 answers are ties or skips"),
+        ((Choice.TIE,), "Nothing is chosen yet: none of the 12 answers says which image is better"),
         ((Choice.SKIP, Choice.BOTH_BAD), "Nothing is chosen yet"),
         ((Choice.LEFT,), "Keep going: it is too early"),
     ],

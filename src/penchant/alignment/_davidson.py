@@ -15,7 +15,7 @@ def davidson_loss(margins: Float[Tensor, " n"], tied: Bool[Tensor, " n"], tie: f
 
     >>> d = torch.tensor([1.0, 1.0, -1.0])
     >>> [round(v, 4) for v in davidson_loss(d, torch.tensor([False, True, True]), 2.0).tolist()]
-    [0.9482, 0.7550, 0.7550]
+    [0.9482, 0.755, 0.755]
     """
     halves = torch.stack([margins / 2, -margins / 2])
     if tie <= 0:

@@ -97,7 +97,7 @@ def standard_error(values: Float[np.ndarray, "t s"]) -> float | None:
 def votes_to_reach(curve: Mapping[int, float], mark: float) -> float:
     """The first number of votes, between those measured by straight lines, at which a curve is at ``mark``; or ∞.
 
-    >>> votes_to_reach({10: 0.6, 20: 0.8, 30: 0.9}, 0.7)
+    >>> round(votes_to_reach({10: 0.6, 20: 0.8, 30: 0.9}, 0.7), 6)
     15.0
     """
     before: tuple[int, float] | None = None

@@ -72,10 +72,6 @@ def show(out: Console, taste: PortableTaste) -> None:
     """Where a taste came from and what it is about."""
     for name, value in _told(taste.provenance):
         out.print(f"[bold]{name:<12}[/] {escape(value)}", highlight=False)
-    names = [(group.name, group.start, group.stop) for group in taste.extractor.groups if group.stop <= len(taste.mean)]
-    total = float((taste.mean**2).sum()) or 1.0
-    told = sorted(((float((taste.mean[a:b] ** 2).sum()) / total, name) for name, a, b in names), reverse=True)
-    out.print("[bold]about[/]        " + ", ".join(f"{name} {share:.0%}" for share, name in told[:6] if share > 0.01))
 
 
 def _told(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -90,6 +86,9 @@ def _told(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     name,
                     f"{part['share'] / total:.0%} {who}, {of.get('votes', '?')} votes of {of.get('source', '?')}",
                 )
+        elif name == "about":
+            largest = sorted(((share, group) for group, share in value.items()), reverse=True)[:6]
+            yield name, ", ".join(f"{group} {share:.0%}" for share, group in largest if share > 0.01)
         elif name == "expressed":
             yield name, f"{value:.1%} of the taste can be told without its generator"
         else:

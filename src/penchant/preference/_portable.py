@@ -1,7 +1,7 @@
 """A taste on its own: it can be kept, given away, blended with others, and used with any generator."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,16 +57,18 @@ class PortableTaste:
 
         Features that cannot leave their study (a generator's latents) are replaced by the default ones, fitted to
         ``images`` (a thousand do): the utility of the images is expressed in them by ridge regression, and
-        ``provenance`` says as ``expressed`` which share of its variance on half of the images that explains.
+        ``provenance`` says as ``expressed`` which share of its variance on half of the images that explains; what they
+        cannot say becomes uncertainty. It says as ``about`` what the taste is about: the share that each group of
+        features has in the utility's variance on ``images``, Cov(w_g·φ_g, u)/Var u; groups that go along share it.
         """
         provenance = dict(provenance or {})
-        if _stands_alone(extractor):
-            return PortableTaste.within(posterior, extractor, provenance)
-        features = _features(extractor, images)
-        utilities = np.vstack([posterior.mean(features), _root(posterior.covariance(features)).T])
-        extractor = FEATURES.make(_PORTABLE).fit(images, None, Rng(0).child("portable"))
-        weights, provenance["expressed"] = _expressed(utilities, _features(extractor, images))
-        return PortableTaste(extractor, weights[0], weights[1:].T, provenance)
+        taste = PortableTaste.within(posterior, extractor)
+        if not _stands_alone(extractor):
+            extractor = FEATURES.make(_PORTABLE).fit(images, None, Rng(0).child("portable"))
+            mean, factor, provenance["expressed"] = _on(taste, extractor, images, _features(extractor, images))
+            taste = PortableTaste(extractor, mean, factor)
+        provenance["about"] = _about(taste, _features(extractor, images))
+        return replace(taste, provenance=provenance)
 
     @staticmethod
     def within(
@@ -139,17 +141,19 @@ def blended(
 
     Shares may be negative (less of that); they are divided by the sum of their magnitudes. The result is on the
     features of the first taste; others' tastes are expressed in them where they differ (see
-    :meth:`PortableTaste.known`). It has the mean of the tastes' spreads, so it counts like one voter.
+    :meth:`PortableTaste.known`). It is as decided as its tastes are on average, in their shares, where these agree, and
+    less where they part.
 
     Raises:
-        BadConfiguration: no tastes, or not one share each, or all shares 0.
-        NotReady: a taste that finds all the images equally good.
+        BadConfiguration: no tastes, or not one share each, or shares that are not finite or all 0.
+        NotReady: a taste that finds all the images equally good, or tastes that cancel each other.
     """
     if not tastes or len(tastes) != len(shares):
         raise BadConfiguration(f"a blend needs one share for each taste; found {len(tastes)} and {len(shares)}")
     total = float(np.abs(shares).sum())
     if not 0 < total < np.inf:
-        raise BadConfiguration("the shares of a blend must not all be 0")
+        told = ", ".join(f"{share:g}" for share in shares)
+        raise BadConfiguration(f"the shares of a blend must be finite and not all 0; found {told}")
     extractor = tastes[0].extractor
     features = _features(extractor, images)
     means: list[np.ndarray] = []
@@ -168,25 +172,48 @@ def blended(
         factors.append(wide[:, 1:])
         spreads.append(spread)
         expressed.append(explained)
-    scale = float(np.mean(spreads))
+    scale = float(np.average(spreads, weights=np.abs(shares)))
+    mean = scale * np.sum(means, axis=0)
+    if not float((features @ mean).std()) > 1e-9:
+        raise NotReady("these tastes cancel each other in these shares, so that nothing is left to like")
     provenance = {
         "blend": [
             {"share": float(share), "expressed": explained, "of": dict(taste.provenance)}
             for taste, share, explained in zip(tastes, shares, expressed, strict=True)
         ]
     }
-    return PortableTaste(extractor, scale * np.sum(means, axis=0), scale * np.hstack(factors), provenance)
+    blend = PortableTaste(extractor, mean, scale * np.hstack(factors), provenance)
+    return replace(blend, provenance={**provenance, "about": _about(blend, features)})
 
 
 def _on(
     taste: PortableTaste, extractor: Extractor, images: Float[Tensor, "n c h w"], features: Float[np.ndarray, "n d"]
 ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d k"], float]:
-    """Mean and factor of a taste over other features, and how much of it they express."""
+    """Mean and factor of a taste over other features, and how much of it they express.
+
+    Uncertainty is not lost on the way: what the features cannot say of the taste and of its uncertainty is spread over
+    all of them.
+    """
     if taste.extractor.hash == extractor.hash:
         return taste.mean, taste.factor, 1.0
     seen = _features(taste.extractor, images)[:, : len(taste.mean)]
-    weights, explained = _expressed(np.vstack([seen @ taste.mean, (seen @ taste.factor).T]), features)
-    return weights[0], weights[1:].T, explained
+    utilities = np.vstack([seen @ taste.mean, (seen @ taste.factor).T])
+    weights, explained = _expressed(utilities, features)
+    mean, factor = weights[0], weights[1:].T
+    doubted = float(utilities[1:].var(1).sum()) + (1 - explained) * float(utilities[0].var())
+    left = doubted - float((features @ factor).var(0).sum())
+    return mean, np.hstack([factor, np.sqrt(max(left, 0) / features.var(0).sum()) * np.eye(len(mean))]), explained
+
+
+def _about(taste: PortableTaste, features: Float[np.ndarray, "n d"]) -> dict[str, float]:
+    """By group of features, the share of the utility's variance that it makes; they sum to 1."""
+    parts = features[:, : len(taste.mean)] * taste.mean
+    utility = parts.sum(1) - parts.sum(1).mean()
+    variance = float(utility @ utility)
+    groups = [group for group in taste.extractor.groups if group.stop <= len(taste.mean)]
+    if not variance > 0:
+        return {}
+    return {group.name: float(parts[:, group.start : group.stop].sum(1) @ utility) / variance for group in groups}
 
 
 def _expressed(

@@ -30,4 +30,7 @@ def checked_finite(values: Float[np.ndarray, " m"], rows: Int[np.ndarray, " m"])
     """Raises BadImages, naming the candidate, where ``values`` made from its features are not finite."""
     finite = np.isfinite(values)
     if not finite.all():
-        raise BadImages(f"the features of candidate {rows[np.argmin(finite)]} are not finite; leave it out of the pool")
+        raise BadImages(
+            f"the features of candidate {rows[np.argmin(finite)]} are not finite; leave it out of the pool, or use "
+            f"other features"
+        )

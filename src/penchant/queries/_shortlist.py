@@ -113,5 +113,6 @@ def _favourites(
     rows = np.concatenate([np.arange(run.start, run.stop) for run in runs])
     share = max(1, count * 2 // (3 * _DRAWS))
     by_draw = np.argpartition(utilities, -share, axis=1)[:, -share:].ravel()
-    by_mean = np.argpartition(means, -count)[-max(1, count - _DRAWS * share) :]
+    best = max(1, count - _DRAWS * share)
+    by_mean = np.argpartition(means, -best)[-best:]
     return rows[np.unique(np.concatenate([by_mean, by_draw]))]

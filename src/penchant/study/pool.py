@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from penchant.core.contracts import Extractor, Generator, Report
-from penchant.core.errors import StudyDamaged
+from penchant.core.errors import BadImages, StudyDamaged
 from penchant.core.rng import Rng
 from penchant.data import to_float, to_uint8
 from penchant.study.shards import Rows, fill
@@ -84,11 +84,14 @@ class PoolPlan:
                 for batch in torch.split(latents, _BATCH):
                     images.append(to_uint8(generator.decode(batch)))
                     features.append(extractor(to_float(images[-1])).numpy())
-            return {
-                "latents": latents.numpy(),
-                "images": np.concatenate(images),
-                "features": np.concatenate(features),
-            }
+            seen = np.concatenate(features)
+            broken = np.flatnonzero(~np.isfinite(seen).all(1))
+            if len(broken):
+                raise BadImages(
+                    f"the features of candidate {rows.start + broken[0]} are not finite, so that no taste can be about "
+                    f"it; set other features in study.toml"
+                )
+            return {"latents": latents.numpy(), "images": np.concatenate(images), "features": seen}
 
         return make
 
@@ -103,4 +106,6 @@ def load_pool(directory: Path) -> Pool:
     try:
         return Pool(*(np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("latents", "images", "features")))
     except (OSError, ValueError) as error:
-        raise StudyDamaged(f"the candidates in {directory} cannot be read: {error}") from None
+        raise StudyDamaged(
+            f"the candidates in {directory} cannot be read: {error}; restore them from a copy of the study"
+        ) from None

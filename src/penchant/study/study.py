@@ -341,7 +341,7 @@ class Study:
             UnknownName: nobody of that name voted.
             NotReady: there are no votes.
         """
-        if not self.taste.votes:
+        if not (self.taste.votes or self.taste.singles):
             raise NotReady(f"no votes yet, so there is no taste; `penchant vote {self.path}` gives some")
         if isinstance(of, Mapping):
             tastes = [self._taste_of(voter) for voter in of]
@@ -364,6 +364,8 @@ class Study:
             )
         self.versions.named("base")
         taste = PortableTaste.from_pretrained(source)
+        if not taste.mean.any():
+            raise NotReady(f"the taste in {source} prefers no image to another, so that there is nothing to start from")
         known, expressed = taste.known(self.extractors[0], self.reference(), trust, doubt)
         name = f"tastes/{len(self.store.events()) + 1}"
         with moved_into_place(self.path / name) as folder:
@@ -395,6 +397,8 @@ class Study:
 
     def _taste_of(self, voter: str | None) -> PortableTaste:
         posterior, people = self._posterior_of(voter), self.taste.people
+        if not posterior.weights()[0].any():
+            raise NotReady(f"none of the answers in {self.path} says which image is better, so there is no taste yet")
         seqs = [seq for seq in self.taste.votes if voter in (None, self.taste.voters[seq])]
         provenance = {
             "votes": len(seqs), "voters": people if voter is None else [voter], "source": self.settings.source,

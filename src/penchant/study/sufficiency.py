@@ -214,7 +214,7 @@ def _advice(verdict: Verdict, votes: int, decided: int, ahead: Outlook, proof: f
     if not votes:
         return "No votes yet: choose what you like better."
     if not decided:
-        return f"Nothing is chosen yet: all {votes} answers are ties or skips, which cannot tell what is better."
+        return f"Nothing is chosen yet: none of the {votes} answers says which image is better."
     if verdict is Verdict.ENOUGH:
         return "Enough: 50 more votes would hardly change what it guesses."
     if verdict is Verdict.CHANCE:

@@ -1,5 +1,6 @@
 """The taste of a study: posteriors that are nothing but the replay of the log."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -253,7 +254,7 @@ class Taste:
                 [single.positive for single in singles],
                 [single.channel for single in singles],
                 [single.exposure for single in singles],
-                [sum(vote < seq for vote in voted) for seq in seqs if seq in self.singles],
+                [bisect_left(voted, seq) for seq in seqs if seq in self.singles],
             ),
         )
 
