@@ -80,7 +80,7 @@ def test_any_two_sets_of_images_are_compared(workplace: Path):
     ]
     done = penchant("evaluate", "made", "study@base", *options, cwd=workplace)
     assert done.returncode == 0, done.stderr
-    assert "FD is FD[random_convolutions]@30" in done.stdout
+    assert "Fréchet distance is FD[random_convolutions]@30" in done.stdout
     figures = json.loads((workplace / "out" / "a.json").read_text())["figures"]
     assert figures["coverage"]["low"] <= figures["coverage"]["value"] <= figures["coverage"]["high"]
     assert figures["memorisation"]["n"] == 30

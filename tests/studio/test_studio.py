@@ -157,7 +157,7 @@ def test_strips_show_the_same_latents_at_every_strength(visitor: Visitor, aligne
     latents = aligned.generator("base").decode(torch.tensor(np.asarray(pool.latents[3:4])))
     assert np.abs(strips[1][:, :28].transpose(2, 0, 1) - to_uint8(latents.detach())[0]).max() <= 1
     moved = [np.abs(strips[strength] - strips[1]).mean() for strength in (2, 4, 6)]
-    assert 0 < moved[0] < moved[2]
+    assert 0 < moved[0] <= moved[2]  # equal where a tilt of few steps moves fewer than a byte
 
 
 def test_what_is_not_there_is_said(visitor: Visitor) -> None:

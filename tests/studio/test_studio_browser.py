@@ -123,7 +123,7 @@ class Person:
 
     def ready(self) -> None:
         expect(self.page.locator("body")).to_have_attribute("data-state", "asking")
-        self.page.wait_for_timeout(220)  # keys in the first 150 ms after a reveal are meant for the pair before
+        self.page.wait_for_timeout(400)  # keys in the first 150 ms after a reveal are meant for the pair before
 
     def pixels(self) -> list[int]:
         """The first image of the gallery."""
