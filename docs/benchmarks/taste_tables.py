@@ -24,10 +24,11 @@ def main(paths: list[str]) -> None:
         for figure in FIGURES:
             wanted = [(who, f"{honest} · {who} · {kind} · {figure}") for who in learners]
             table(rows, f"{kind} · {figure}", wanted, (10, 20, 50, 100, 200))
-    shared = "tastes of all learners"
-    compared = [who for who in _names(rows, honest) if f"{honest} · {who} · {shared} · accuracy · 20" in rows]
-    for figure in FIGURES:
-        wanted = [(who, f"{honest} · {who} · {shared} · {figure}") for who in compared]
+    for figure in FIGURES:  # on the tastes that all learners met; who met no others has them under "all tastes"
+        wanted = []
+        for who in _names(rows, honest):
+            kinds = [f"{honest} · {who} · {kind} · {figure}" for kind in ("tastes of all learners", "all tastes")]
+            wanted.append((who, next((kind for kind in kinds if f"{kind} · 20" in rows), kinds[0])))
         table(rows, f"learners compared · {figure}", wanted, (20, 50, 100))
     tastes = [name for name in _tastes(rows, f"{honest} · bald") if name.count(" ") == 0]
     for figure in FIGURES:

@@ -15,10 +15,10 @@ class Favourites:
     """A coin decides between a strategy that knows and one that finds.
 
     ``eubo`` alone climbs the first hill it sees, ``bald`` alone has no eye for good images. Use it where the person
-    wants favourites soon and the taste is wide; it costs one to two points of accuracy at first and nothing later. On
-    the embedded pictures, whose tastes are easily known, ``bald`` finds favourites as well (regret after 20 votes .17
-    with it, .13 ± .07 with this). For the goal "know my taste", and before alignment, plain ``bald`` is enough. Cost:
-    that of the strategy the coin chooses.
+    wants favourites soon and the taste is wide. On four tastes of the embedded pictures it costs two points of accuracy
+    after 20 votes and none after 100, and the image believed best is .26, .17 and .11 standard deviations below the
+    best there is after 20, 50 and 100 votes, with ``bald`` .31, .17 and .12 (errors .01 to .03). For the goal "know my
+    taste", and before alignment, plain ``bald`` is enough. Cost: that of the strategy the coin chooses.
 
     Attributes:
         knowing: the strategy for most questions, as a name or ``"name(setting=value)"``.
