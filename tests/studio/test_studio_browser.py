@@ -123,7 +123,11 @@ class Person:
 
     def ready(self) -> None:
         expect(self.page.locator("body")).to_have_attribute("data-state", "asking")
-        self.page.wait_for_timeout(400)  # keys in the first 150 ms after a reveal are meant for the pair before
+        # Keys count from 150 ms after the second frame with a new image; these frames come after those.
+        self.page.evaluate(
+            "() => new Promise((done) =>"
+            " requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 200))))"
+        )
 
     def pixels(self) -> list[int]:
         """The first image of the gallery."""

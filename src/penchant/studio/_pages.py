@@ -40,7 +40,7 @@ Strongest = Annotated[float | None, Query(ge=1, le=1e6, allow_inf_nan=False)]
 class Alignment(BaseModel):
     """What to align to: the study's own strength or another one; all votes together, or voters by their shares."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     like_best_of: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)] | Literal["auto"] | None = None
     of: Annotated[dict[Name, Share], Field(min_length=1, max_length=20)] | None = None

@@ -36,9 +36,9 @@ class Vote(Sent):
 
     query: int = Field(ge=1, le=2**53)
     choice: Choice
-    shown_at: float | None = Field(None, ge=0, allow_inf_nan=False)
-    response_ms: float | None = Field(None, ge=0, allow_inf_nan=False)
-    hidden_ms: float | None = Field(None, ge=0, allow_inf_nan=False)
+    shown_at: float | None = Field(None, ge=0, strict=True, allow_inf_nan=False)
+    response_ms: float | None = Field(None, ge=0, strict=True, allow_inf_nan=False)
+    hidden_ms: float | None = Field(None, ge=0, strict=True, allow_inf_nan=False)
     input: Literal["keyboard", "mouse", "touch", "pen"] | None = None
     viewport: str | None = Field(None, pattern=r"^[0-9]{1,5}x[0-9]{1,5}@[0-9]{1,2}(\.[0-9]{1,3})?$")
 
@@ -49,8 +49,8 @@ class Signal(Sent):
     key: str = Field(pattern=r"^[A-Za-z0-9_-]{8,100}$")
     kind: Literal["dwell", "zoom", "download", "revisit"]
     image: str = Field(pattern=r"^([0-9a-f]{64}|[1-9][0-9]{0,5}-(0|[1-9][0-9]{0,8}))$")
-    ms: float | None = Field(None, ge=0, le=86_400_000, allow_inf_nan=False)
-    at: float | None = Field(None, ge=0, allow_inf_nan=False)
+    ms: float | None = Field(None, ge=0, strict=True, le=86_400_000, allow_inf_nan=False)
+    at: float | None = Field(None, ge=0, strict=True, allow_inf_nan=False)
 
 
 class Signals(Sent):
@@ -64,8 +64,8 @@ class NewInvite(Sent):
     """Whom to invite, for how many days and votes."""
 
     voter: str = Field(min_length=1, max_length=60)
-    days: float = Field(7, gt=0, le=366, allow_inf_nan=False)
-    votes: int | None = Field(None, ge=1, le=1_000_000)
+    days: float = Field(7, strict=True, gt=0, le=366, allow_inf_nan=False)
+    votes: int | None = Field(None, strict=True, ge=1, le=1_000_000)
 
 
 class Refusal(BaseModel):
