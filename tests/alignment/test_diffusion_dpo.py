@@ -261,9 +261,9 @@ def test_path_kl_is_zero_without_a_change(generator: PipelineImages) -> None:
     assert path_kl(generator.adapted(4, Rng(0)), generator, Rng(0)) == 0
 
 
-def test_other_families_are_refused() -> None:
+def test_other_families_are_refused(tmp_path: Path) -> None:
     images = Rng(0).numpy().integers(0, 256, (16, 1, 28, 28), dtype=np.uint8)
-    gan = GENERATORS.make("dcgan(batch=8)").fit(images, Budget(images=8), Rng(0), Workspace(Path("work")))
+    gan = GENERATORS.make("dcgan(batch=8)").fit(images, Budget(images=8), Rng(0), Workspace(tmp_path))
     with pytest.raises(NotCapable, match="latent_tilt and best_of_n work with any"):
         ALIGNMENT.make("diffusion_dpo").align(gan, Plain(), Strength(4), Rng(0))
 

@@ -1,7 +1,5 @@
 """Schemathesis reads the studio's OpenAPI description and tries every operation with what fits and what does not."""
 
-import gc
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -20,25 +18,12 @@ from penchant.studio._limits import RateLimit
 from penchant.studio._work import Work
 from penchant.study import Study
 
-# The client of schemathesis leaves spooled files to the garbage collector; the studio reads no uploads and makes none.
-_SPOOLED = "Unclosed file <tempfile.SpooledTemporaryFile"
-pytestmark = pytest.mark.filterwarnings(f"ignore:{_SPOOLED}:ResourceWarning")
-
 _EXAMPLES = 6
 """Of each operation that fit its description, and as many that do not; the same ones every time."""
 _TRIED = settings(
     max_examples=_EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What that client left is collected here and not amid somebody else's test."""
-    yield
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", _SPOOLED, ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture(scope="module")

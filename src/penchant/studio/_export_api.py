@@ -1,12 +1,13 @@
 """The votes as a download."""
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, BinaryIO, Literal, cast
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from penchant.core.errors import BadConfiguration
 from penchant.store import write_votes
@@ -59,12 +60,19 @@ class ExportApi:
                 "X-Left-Out": str(exported.left_out),
             }
             file.seek(0)
-            return StreamingResponse(_chunks(file), media_type=_MEDIA[container], headers=headers)
+            return _Download(file, media_type=_MEDIA[container], headers=headers)
 
         app.include_router(router)
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+class _Download(StreamingResponse):
+    """The file, closed in the end whoever hung up, even before the first byte."""
+
+    def __init__(self, file: BinaryIO, media_type: str, headers: dict[str, str]):
+        super().__init__(iter(partial(file.read, _CHUNK), b""), media_type=media_type, headers=headers)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._file:
+            await super().__call__(scope, receive, send)
